@@ -1,0 +1,78 @@
+# The book's two commands are `make book` and `make test`; each sets up what it needs. `make help` lists the rest.
+#   make book PROFILE=laptop CHAPTERS=2
+#   make test PYTHON=python3.12
+
+PROFILE ?= smoke
+CHAPTERS ?= all
+JOBS ?= 2
+PORT ?= 8000
+# The first Python on the path that is new enough; the check in the rule below speaks up when there is none.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done; echo python3)
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+VBOOK := $(BIN)/python -m vbook.cli
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup book run build test lint browser commit-notebooks lab serve wheel clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv and install everything into it (only when requirements changed)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "vbook: needs Python 3.11 or newer, and $(PYTHON) is not; name one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
+		echo "vbook: $(PYTHON) can't make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m uv pip install --python $(BIN)/python -r requirements.txt
+	@touch $@
+
+book: run build ## execute what changed and build the site (PROFILE=smoke|laptop|paper CHAPTERS="2 3")
+
+run: $(READY) ## execute the chapters whose code, data or parameters changed
+	$(VBOOK) run $(CHAPTERS) --profile $(PROFILE)
+
+build: $(READY) run ## build the site from the executed copies
+	$(VBOOK) build --profile $(PROFILE)
+
+test: override PROFILE := smoke
+test: override CHAPTERS := all
+test: lint browser run build ## everything: lint, smoke run of all chapters, site, all tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+lint: $(READY) ## check the style of the code, notebooks included
+	$(BIN)/ruff check .
+
+browser: $(READY) ## make sure that the tests have a browser, install one if they have not
+	@test -n "$$VBOOK_BROWSER" -a -x "$$VBOOK_BROWSER" && exit 0; \
+	for b in $(BROWSERS); do command -v $$b >/dev/null && exit 0; done; \
+	$(BIN)/python -c 'import os, sys; from playwright.sync_api import sync_playwright; \
+	p = sync_playwright().start(); there = os.path.exists(p.chromium.executable_path); p.stop(); sys.exit(not there)' && exit 0; \
+	echo "vbook: no browser found, installing Chromium"; \
+	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		apt-get update -qq; apt-get install -y -qq --no-install-recommends chromium && exit 0; fi; \
+	$(BIN)/python -m playwright install chromium && exit 0; \
+	echo "vbook: the tests need Chromium or Chrome and none could be installed; install one yourself (Debian: apt-get install" \
+		"chromium) or set VBOOK_BROWSER to its path" >&2; exit 2
+
+commit-notebooks: $(READY) ## run all chapters at smoke and write their outputs into chapters/
+	$(VBOOK) run all --commit
+
+lab: $(READY) ## open the chapters in JupyterLab
+	$(BIN)/python -m jupyterlab chapters
+
+serve: ## show the built site at http://localhost:8000 (PORT=…)
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+wheel: $(READY) ## build the wheel into _build/dist
+	$(BIN)/python -m build --wheel --no-isolation --outdir _build/dist
+
+clean: ## remove everything that was generated, .venv aside
+	rm -rf _build

@@ -1,0 +1,42 @@
+"""What all tests share: skips that say why, slow files first, reproducible property tests, and the built wheel."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The same examples on every machine, and no deadline: other tests share the processor.
+settings.register_profile("vbook", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("vbook")
+
+
+def pytest_collection_modifyitems(items):
+    """Slow files first, so that a parallel run doesn't end with one worker busy and the others idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_runtest_setup(item):
+    """Skip, with a reason, what this machine can't do."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a GPU: torch.cuda finds none")
+    if item.get_closest_marker("data") and not os.environ.get("VBOOK_DATA"):
+        pytest.skip("needs real data: set VBOOK_DATA to the folder that has them")
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel, built from the checkout as `make wheel` does."""
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return next(out.glob("*.whl"))

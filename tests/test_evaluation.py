@@ -1,0 +1,68 @@
+"""Means, standard errors, importance-sampled likelihoods and effective sample sizes against formulas and brute force."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vbook.bounds import elbo
+from vbook.errors import VbookError
+from vbook.evaluation import all_log_weights, effective_sample_size, evaluate, log_px, per_datapoint, summarize
+from vbook.models import vae
+
+X = (torch.rand(50, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+MODEL = vae(12, 2, hidden=(6,), seed=1)
+
+
+def test_summarize_is_mean_and_standard_error():
+    e = summarize(torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    assert (e.mean, e.n) == (2.5, 4) and e.standard_error == pytest.approx(math.sqrt(5 / 3) / 2)
+    assert str(e) == "2.5 ± 0.6" and e.metric() == {"mean": 2.5, "standard_error": e.standard_error, "n": 4, "unit": "nats"}
+    assert math.isnan(summarize(torch.tensor([1.0])).standard_error)
+
+
+def test_evaluate_does_not_depend_on_how_often_it_is_called_and_builds_no_graph():
+    a, b = evaluate(MODEL, X, seed=3), evaluate(MODEL, X, seed=3)
+    assert a == b and a != evaluate(MODEL, X, seed=4)
+    assert not per_datapoint(MODEL, X).requires_grad
+    with pytest.raises(VbookError, match="at least 1"):
+        per_datapoint(MODEL, X, batch_size=0)
+
+
+def test_batches_cover_every_row_in_order():
+    marks = per_datapoint(MODEL, X, lambda m, x, generator: x.sum(1), batch_size=7)
+    assert torch.equal(marks, X.sum(1))
+
+
+def test_chunks_do_not_change_the_shape_and_cover_every_row():
+    log_w = all_log_weights(MODEL, X, 8, chunk=40)
+    assert log_w.shape == (8, 50) and not log_w.requires_grad
+    again = all_log_weights(MODEL, X, 4000)
+    torch.testing.assert_close(again.mean(0), elbo(MODEL, X, 4000).detach(), atol=0.5, rtol=0)
+
+
+def test_log_px_of_known_weights():
+    log_w = torch.tensor([1.0, 3.0], dtype=torch.float64).log()[:, None] - 500
+    estimate, error = log_px(log_w)
+    assert estimate.item() == pytest.approx(math.log(2) - 500)
+    assert error.item() == pytest.approx(math.sqrt(2) / (math.sqrt(2) * 2))  # sd(w) = sqrt 2, mean 2, L = 2
+    assert math.isnan(log_px(log_w[:1])[1].item())
+
+
+def test_delta_method_error_is_the_spread_over_repetitions():
+    g = torch.Generator().manual_seed(5)
+    log_w = 0.5 * torch.randn(200, 3000, generator=g, dtype=torch.float64)
+    estimate, error = log_px(log_w)
+    assert error.mean().item() == pytest.approx(estimate.std().item(), rel=0.08)
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=20))
+@settings(max_examples=60, deadline=None)
+def test_effective_sample_size_lies_between_one_and_l(values):
+    log_w = torch.tensor(values, dtype=torch.float64)
+    w = (log_w - log_w.max()).exp()
+    ess = effective_sample_size(log_w)
+    assert 1 - 1e-9 <= ess <= len(values) + 1e-9
+    torch.testing.assert_close(ess, w.sum() ** 2 / w.square().sum())

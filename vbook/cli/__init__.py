@@ -1,0 +1,206 @@
+"""The command line: ``vbook run``, ``build``, ``data``, ``reproduce``, ``results``; each loads what it needs when called."""
+
+import errno
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import vbook
+from vbook.errors import VbookError
+
+app = typer.Typer(
+    name="vbook",
+    help="Run, build and measure the book. Each command's --help has an example.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data_app = typer.Typer(help="Data sets: what there is, fetch it, check it.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+Profile = Annotated[str, typer.Option("--profile", "-P", help="smoke, laptop or paper.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of every random number; by default the notebook's, 0.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; by default cpu.")]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder of the real data; by default $VBOOK_DATA, else the cache.")]
+# What a full, read-only or foreign disk answers: the user's to mend, and no news for a traceback.
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line: exit code 2 and one line for what a user can mend, 130 after Ctrl-C."""
+    try:
+        app(args, prog_name="vbook")
+    except VbookError as error:
+        _end(str(error), 2)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        _end(f"{error.strerror}{where}; nothing was left half written, mend that and run the command again", 2)
+    except SystemExit as end:
+        if end.code == 130:
+            _end("interrupted; what was finished is kept, nothing is half written", 130)
+        raise
+
+
+def _end(message: str, code: int):
+    print(f"vbook: {message}", file=sys.stderr)
+    raise SystemExit(code) from None
+
+
+def _version(wanted: bool):
+    if wanted:
+        print(f"vbook {vbook.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False):
+    pass
+
+
+@app.command()
+def run(
+    chapters: Annotated[list[str] | None, typer.Argument(help="Numbers or file stems; none means every chapter.")] = None,
+    profile: Profile = "smoke",
+    seed: Seed = None,
+    device: Device = None,
+    data_root: DataRoot = None,
+    parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Any other.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Chapters at a time; by default one a processor core.")] = None,
+    commit: Annotated[bool, typer.Option("--commit", help="Write outputs (smoke) or records into the repository.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run even what is up to date.")] = False,
+):
+    """Execute chapters whose code, package, data or parameters changed since the last run.
+
+    \b
+    Example: vbook run 2 --profile laptop --seed 1
+    Copies go to _build/executed/<profile>/; a chapter that fails is kept beside as <stem>.failed.ipynb.
+    """
+    from vbook.pipeline import run_chapters
+
+    failures = run_chapters(
+        chapters or (),
+        profile,
+        seed=seed,
+        device=device,
+        data_root=data_root,
+        extra=parameter or (),
+        jobs=jobs,
+        do_commit=commit,
+        force=force,
+    )
+    for failure in failures:
+        print(f"vbook: {failure.message}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(2 if all(failure.mendable for failure in failures) else 1)
+
+
+@app.command()
+def build(
+    profile: Profile = "smoke",
+    out: Annotated[Path | None, typer.Option(help="Folder of the site; by default _build/html.")] = None,
+):
+    """Build the site from the executed copies, without executing anything.
+
+    \b
+    Example: vbook build --profile laptop
+    """
+    from vbook.site.build import build_site
+
+    print(f"the site: {build_site(profile=profile, out=out) / 'index.html'}")
+
+
+@app.command()
+def reproduce(
+    experiments: Annotated[list[str] | None, typer.Argument(help="Ids such as ch02-vae-20; none means all.")] = None,
+    profile: Profile = "laptop",
+    budget: Annotated[str | None, typer.Option(help="Time to spend, such as 90s, 25m or 1h30m; by default no limit.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every random number.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = "cpu",
+    data_root: DataRoot = None,
+    force: Annotated[bool, typer.Option("--force", help="Measure again what has a current record.")] = False,
+):
+    """Measure experiments again and write their records into book/results.
+
+    \b
+    Example: vbook reproduce ch02-vae-20 ch02-vae-2 --profile laptop --budget 25m
+    """
+    from vbook.cli.budget import seconds
+
+    limit = seconds(budget)
+    from vbook.experiments import reproduce as measure
+
+    root = None if data_root is None else str(data_root)
+    measure(experiments or [], profile, seed=seed, device=device, data_root=root, budget_seconds=limit, force=force)
+
+
+@app.command()
+def results(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for other programs.")] = False):
+    """Show every committed record beside the number its source reports.
+
+    \b
+    Example: vbook results --json
+    """
+    from vbook.cli.tables import as_text, comparison
+
+    rows = comparison()
+    if as_json:
+        import json
+
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+    else:
+        print(as_text(rows) if rows else "no records and no targets yet; `vbook reproduce --help` says how to measure one")
+
+
+@data_app.command("list")
+def list_sets(data_root: DataRoot = None):
+    """List the data sets and whether each is at hand.
+
+    \b
+    Example: vbook data list
+    """
+    from vbook import data
+
+    print(f"data root: {data.data_root(data_root)}")
+    for name, card in data.cards().items():
+        state = "embedded" if card.embedded else "here" if data.available(name, data_root) else "not here"
+        print(f"{state:<10} {card}")
+
+
+@data_app.command("get")
+def get_sets(names: Annotated[list[str], typer.Argument(help="Names from `vbook data list`.")], data_root: DataRoot = None):
+    """Fetch data sets into the data root; what is there and whole is left alone.
+
+    \b
+    Example: vbook data get mnist binarized-mnist
+    """
+    from vbook import data
+
+    for card in [data.card(name) for name in names]:
+        for row in data.get(card.name, data_root):
+            print(f"{row.status:<8} {row.file}")
+
+
+@data_app.command("verify")
+def verify_sets(
+    names: Annotated[list[str] | None, typer.Argument(help="Names from `vbook data list`; none means those at hand.")] = None,
+    data_root: DataRoot = None,
+):
+    """Compare the files of data sets with their digests; exit code 1 when one is missing or damaged.
+
+    \b
+    Example: vbook data verify mnist
+    """
+    from vbook import data
+
+    chosen = names or [name for name in data.names() if data.available(name, data_root)]
+    rows = [row for card in [data.card(name) for name in chosen] for row in data.verify(card.name, data_root)]
+    for row in rows:
+        digests = f"  expected {row.expected}, found {row.found}" if row.status == "damaged" else ""
+        print(f"{row.status:<8} {row.file}{digests}")
+    if any(row.status != "ok" for row in rows):
+        raise typer.Exit(1)

@@ -1,0 +1,5 @@
+"""``python -m vbook.cli`` is ``vbook``."""
+
+from vbook.cli import main
+
+main()

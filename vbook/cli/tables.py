@@ -1,0 +1,65 @@
+"""Records beside the sources' numbers, as rows and as text."""
+
+from vbook.results import records, targets
+from vbook.results.references import MINUS
+
+
+def comparison() -> list[dict]:
+    """One row per metric of each committed record, then one per target that nothing has been measured for.
+
+    Keys: ``record`` (``<id>/<metric>`` or None), ``status``, ``value``, ``standard_error``, ``unit``, ``target`` (its id or
+    None), ``source_value`` and ``difference`` (ours minus theirs, in ``unit``).
+    """
+    answered = {entry["record"]: entry for entry in targets().values() if entry.get("record")}
+    rows = []
+    for record in records().values():
+        for metric, entry in record.metrics.items():
+            name = f"{record.id}/{metric}"
+            rows.append(_row(name, record.status, entry, answered.get(name)))
+    measured = {row["target"] for row in rows}
+    return rows + [_row(None, "not run", {}, target) for target in targets().values() if target["id"] not in measured]
+
+
+def as_text(rows: list[dict]) -> str:
+    """``rows`` as a table of aligned columns.
+
+    >>> row = dict(record="a/b", status="complete", value=-1.5, standard_error=None, unit="nats")
+    >>> print(as_text([row | dict(target="t", source_value=-2.0, difference=0.5)]))
+    record  value  ±  unit  source  difference  target  status
+    a/b     −1.50     nats  −2.00   0.50        t       complete
+    """
+    table = [("record", "value", "±", "unit", "source", "difference", "target", "status")]
+    for row in rows:
+        numbers = {key: _number(row[key]) for key in ("value", "standard_error", "source_value", "difference")}
+        table.append(
+            (
+                row["record"] or "",
+                numbers["value"],
+                numbers["standard_error"],
+                row["unit"],
+                numbers["source_value"],
+                numbers["difference"],
+                row["target"] or "",
+                row["status"],
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table)
+
+
+def _row(name: str | None, status: str, entry: dict, target: dict | None) -> dict:
+    value, theirs = entry.get("mean"), target["value"] if target else None
+    return {
+        "record": name,
+        "status": status,
+        "value": value,
+        "standard_error": entry.get("standard_error"),
+        "unit": entry.get("unit") or target["unit"],
+        "target": target["id"] if target else None,
+        "source_value": theirs,
+        "difference": None if value is None or theirs is None else value - theirs,
+    }
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}".replace("-", MINUS)

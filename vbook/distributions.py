@@ -1,0 +1,160 @@
+"""Posteriors and likelihoods in the vocabulary of ``torch.distributions``, with the noise of the reparameterisation in the open.
+
+A reparameterised posterior knows its noise p(ε) and its map z = g(ε, φ, x), thesis (2.20); ``rsample`` is the two in a row.
+Shape letters: B batch, L samples, D data, Z latent.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.distributions import (
+    Bernoulli,
+    Distribution,
+    Independent,
+    MultivariateNormal,
+    Normal,
+    constraints,
+    kl_divergence,
+    register_kl,
+)
+
+from vbook.errors import VbookError
+
+
+class FactorizedNormal(Independent):
+    """N(z; μ, diag(σ²)) over the last dimension, thesis (2.37): an ``Independent(Normal)`` that can draw from a given generator.
+
+    Args: ``loc`` μ and ``scale`` σ, both (..., Z).
+
+    >>> q = FactorizedNormal(torch.zeros(5, 2), torch.ones(5, 2))
+    >>> q.log_prob(torch.zeros(5, 2))[0].item()        # -log(2 pi)
+    -1.8378770351409912
+    """
+
+    def __init__(self, loc: Tensor, scale: Tensor, validate_args=None):
+        super().__init__(Normal(loc, scale, validate_args=validate_args), 1, validate_args=validate_args)
+
+    @property
+    def loc(self) -> Tensor:
+        return self.base_dist.loc
+
+    @property
+    def scale(self) -> Tensor:
+        return self.base_dist.scale
+
+    def expand(self, batch_shape, _instance=None):
+        """The same distribution with ``loc`` and ``scale`` expanded to ``(*batch_shape, Z)``."""
+        shape = torch.Size(batch_shape) + self.event_shape
+        return FactorizedNormal(self.loc.expand(shape), self.scale.expand(shape), validate_args=False)
+
+    def transport(self, eps: Tensor) -> Tensor:
+        """z = μ + σ ⊙ ε, thesis (2.40); (..., Z) -> (..., Z)."""
+        return self.loc + self.scale * eps
+
+
+class FullCovarianceNormal(Distribution):
+    """N(z; μ, Σ) with Σ = L Lᵀ and L = L_mask ⊙ L' + diag(σ), thesis (2.45)–(2.55).
+
+    Args: ``loc`` μ (..., Z); ``scale`` σ > 0 (..., Z), the diagonal of L; ``lower`` L' (..., Z, Z), of which only the entries
+    below the diagonal count.
+
+    >>> q = FullCovarianceNormal(torch.zeros(2), torch.tensor([1.0, 2.0]), torch.tensor([[9.0, 9.0], [3.0, 9.0]]))
+    >>> q.covariance_matrix
+    tensor([[ 1.,  3.],
+            [ 3., 13.]])
+    """
+
+    arg_constraints = {"loc": constraints.real_vector, "scale": constraints.independent(constraints.positive, 1)}  # noqa: RUF012
+    support = constraints.real_vector
+    has_rsample = True
+
+    def __init__(self, loc: Tensor, scale: Tensor, lower: Tensor, validate_args=None):
+        if lower.shape[-2:] != (loc.shape[-1],) * 2 or scale.shape != loc.shape or lower.shape[:-1] != loc.shape:
+            shapes = [tuple(t.shape) for t in (loc, scale, lower)]
+            raise VbookError(f"loc (..., Z), scale (..., Z) and lower (..., Z, Z) expected, got {shapes}")
+        self.loc, self.scale = loc, scale
+        self.scale_tril = lower.tril(-1) + torch.diag_embed(scale)  # L = L_mask ⊙ L' + diag(σ)   (2.54)
+        super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def covariance_matrix(self) -> Tensor:
+        """Σ = L Lᵀ, thesis (2.52); (..., Z, Z)."""
+        return self.scale_tril @ self.scale_tril.mT
+
+    @property
+    def variance(self) -> Tensor:
+        return self.scale_tril.square().sum(-1)
+
+    def transport(self, eps: Tensor) -> Tensor:
+        """z = μ + L ε, thesis (2.47); (..., Z) -> (..., Z)."""
+        return self.loc + (self.scale_tril @ eps.unsqueeze(-1)).squeeze(-1)
+
+    def rsample(self, sample_shape=()) -> Tensor:
+        """A differentiable draw, ``(*sample_shape, ..., Z)``."""
+        eps = torch.randn(self._extended_shape(torch.Size(sample_shape)), dtype=self.loc.dtype, device=self.loc.device)
+        return self.transport(eps)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log q(z) = log p(ε) − Σ log σ with ε = L⁻¹(z − μ), thesis (2.49), (2.55); (..., Z) -> (...,) nats."""
+        if self._validate_args:
+            self._validate_sample(value)
+        shift = (value - self.loc).unsqueeze(-1)
+        eps = torch.linalg.solve_triangular(self.scale_tril, shift, upper=False).squeeze(-1)
+        return log_normal(eps).sum(-1) - self.scale.log().sum(-1)
+
+
+def log_normal(eps: Tensor) -> Tensor:
+    """log N(ε; 0, 1), elementwise, nats.
+
+    >>> log_normal(torch.zeros(1)).item()
+    -0.9189385175704956
+    """
+    return -0.5 * (eps.square() + math.log(2 * math.pi))
+
+
+def standard_normal(z_dim: int, like: Tensor) -> FactorizedNormal:
+    """The prior p(z) = N(0, I), thesis (1.15), on the device and in the dtype of ``like``."""
+    zeros = like.new_zeros(z_dim)
+    return FactorizedNormal(zeros, zeros + 1, validate_args=False)
+
+
+def bernoulli(logits: Tensor) -> Independent:
+    """The factorised Bernoulli likelihood p(x|z), thesis (1.17)–(1.18), from logits (..., D).
+
+    Logits, not probabilities: log p and log(1 − p) stay finite where a sigmoid has rounded to 0 or 1.
+    """
+    return Independent(Bernoulli(logits=logits, validate_args=False), 1, validate_args=False)
+
+
+def draw(q: Distribution, samples: int, generator: torch.Generator | None = None) -> Tensor:
+    """``samples`` reparameterised draws z ~ q, thesis (2.27)–(2.28): (L, B, Z).
+
+    With a ``generator`` the noise ε comes from it alone, and q must be able to ``transport`` noise; without one it is
+    ``q.rsample`` and the global random state.
+    """
+    if samples < 1:
+        raise VbookError(f"samples must be at least 1, got {samples}")
+    if generator is None:
+        return q.rsample((samples,))
+    if not hasattr(q, "transport"):
+        raise VbookError(f"{type(q).__name__} has no map z = g(ε): a draw from a given generator needs q.transport")
+    shape = (samples, *q.batch_shape, *q.event_shape)
+    eps = torch.randn(shape, generator=generator, dtype=q.loc.dtype, device=q.loc.device)
+    return q.transport(eps)
+
+
+def as_multivariate_normal(q: FactorizedNormal | FullCovarianceNormal) -> MultivariateNormal:
+    """The same Gaussian as torch's ``MultivariateNormal``: an independent implementation, used for its KL and in tests."""
+    tril = q.scale_tril if isinstance(q, FullCovarianceNormal) else torch.diag_embed(q.scale)
+    return MultivariateNormal(q.loc, scale_tril=tril, validate_args=False)
+
+
+@register_kl(FullCovarianceNormal, FactorizedNormal)
+@register_kl(FullCovarianceNormal, FullCovarianceNormal)
+def _kl_full_covariance(q, p) -> Tensor:
+    return kl_divergence(as_multivariate_normal(q), as_multivariate_normal(p))

@@ -1,0 +1,83 @@
+"""What a trained model is worth: bounds and importance-sampled log-likelihoods over a data set, with their standard errors."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vbook.bounds import elbo, log_weights
+from vbook.errors import VbookError
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over ``n`` data points with its standard error, in nats."""
+
+    mean: float
+    standard_error: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f} ± {self.standard_error:.1f}"
+
+    def metric(self, unit: str = "nats") -> dict:
+        """The entry that a record keeps."""
+        return {"mean": self.mean, "standard_error": self.standard_error, "n": self.n, "unit": unit}
+
+
+def summarize(values: Tensor) -> Estimate:
+    """Mean and standard error over data points, (N,) -> Estimate.
+
+    The error is that of the mean over a sample of the population that the data come from; Monte Carlo noise is part of it.
+
+    >>> summarize(torch.tensor([1.0, 3.0]))
+    Estimate(mean=2.0, standard_error=1.0, n=2)
+    """
+    values, n = values.double(), len(values)
+    return Estimate(values.mean().item(), values.std().item() / math.sqrt(n) if n > 1 else math.nan, n)
+
+
+@torch.no_grad()
+def evaluate(model, x: Tensor, bound: Callable = elbo, batch_size: int = 1000, seed: int = 0, **options) -> Estimate:
+    """The mean of ``bound(model, x, generator=g, **options)`` over all of ``x`` (N, D), from a fixed seed."""
+    return summarize(per_datapoint(model, x, bound, batch_size, seed, **options))
+
+
+@torch.no_grad()
+def per_datapoint(model, x: Tensor, bound: Callable = elbo, batch_size: int = 1000, seed: int = 0, **options) -> Tensor:
+    """``bound`` of each row of ``x``, batch by batch; (N, D) -> (N,) nats."""
+    if batch_size < 1:
+        raise VbookError(f"batch_size must be at least 1, got {batch_size}")
+    generator = torch.Generator(x.device).manual_seed(seed)
+    return torch.cat([bound(model, batch, generator=generator, **options) for batch in x.split(batch_size)])
+
+
+@torch.no_grad()
+def all_log_weights(model, x: Tensor, samples: int, seed: int = 0, chunk: int = 50_000) -> Tensor:
+    """``log_weights`` of every row of ``x``, with at most ``chunk`` decoded points in memory; (N, D) -> (L, N) nats."""
+    generator = torch.Generator(x.device).manual_seed(seed)
+    rows = max(1, chunk // samples)
+    return torch.cat([log_weights(model, batch, samples, generator) for batch in x.split(rows)], 1)
+
+
+def log_px(log_w: Tensor) -> tuple[Tensor, Tensor]:
+    """Importance-sampled log p(x) and its Monte Carlo standard error, thesis (2.57); (L, N) -> (N,) and (N,) nats.
+
+    The error is that of log ŵ by the delta method, sd(w)/(√L ŵ). It is itself an estimate and says little when a few weights
+    dominate: look at ``effective_sample_size``.
+    """
+    samples = len(log_w)
+    w = (log_w - log_w.amax(0)).exp()
+    estimate = log_w.amax(0) + w.mean(0).log()
+    return estimate, w.std(0) / (math.sqrt(samples) * w.mean(0)) if samples > 1 else torch.full_like(estimate, math.nan)
+
+
+def effective_sample_size(log_w: Tensor) -> Tensor:
+    """(Σ w)²/Σ w²: how many equally weighted samples the L weighted ones are worth; (L, ...) -> (...), between 1 and L.
+
+    >>> effective_sample_size(torch.zeros(8, 1))
+    tensor([8.])
+    """
+    return (2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0)).exp()

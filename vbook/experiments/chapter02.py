@@ -1,0 +1,157 @@
+"""Experiments of chapter 2, first half: the VAE on binary MNIST, its posterior, and its marginal likelihood."""
+
+import torch
+
+from vbook.bounds import elbo, elbo_analytic_kl, iwae, log_mean_exp
+from vbook.evaluation import all_log_weights, effective_sample_size, evaluate, log_px, per_datapoint, summarize
+from vbook.experiments.registry import Outcome, Setup, experiment
+from vbook.models import vae
+from vbook.training import fit
+
+DATA = dict(data="binarized-mnist", stand_in="digits")
+
+
+def train_vae(setup: Setup, z_dim: int, *, objective=elbo_analytic_kl, posterior: str = "factorized", snapshots=()) -> Outcome:
+    """Train one VAE at the setup's sizes and keep its bound curves; ``snapshots`` are the epochs whose prior samples are kept."""
+    architecture = dict(x_dim=setup.train.x.shape[1], z_dim=z_dim, hidden=(setup.hidden,), posterior=posterior, seed=setup.seed)
+    model = vae(**architecture).to(setup.device)
+    noise = torch.Generator(setup.device).manual_seed(setup.seed + 1)
+    z = torch.randn(25, z_dim, generator=noise, device=setup.device)
+    drawn = {}
+
+    def keep_samples(model, row):
+        if row["epoch"] in snapshots:
+            with torch.no_grad():
+                drawn[row["epoch"]] = model.decode(z).mean
+
+    untrained = evaluate(model, setup.valid.x, elbo)
+    keep_samples(model, {"epoch": 0})
+    history = fit(
+        model,
+        setup.train.x,
+        objective,
+        epochs=setup.epochs,
+        batch_size=setup.batch_size,
+        lr=setup.lr,
+        seed=setup.seed,
+        evaluate=lambda m: {"valid": evaluate(m, setup.valid.x, elbo).mean},
+        on_epoch=keep_samples,
+        progress=setup.progress,
+    )
+    metrics = {
+        "elbo_untrained": untrained.metric(),
+        "elbo_train": evaluate(model, setup.train.x, elbo).metric(),
+        "elbo_valid": evaluate(model, setup.valid.x, elbo).metric(),
+    }
+    series = {"epoch": history.column("epoch"), "train": history.column("train"), "valid": history.column("valid")}
+    series = {name: [round(value, 3) for value in values] for name, values in series.items()}
+    return Outcome(
+        metrics, series, model, architecture, {"samples": drawn}, history.steps, history.examples, history.interrupted
+    )
+
+
+FULL = dict(hidden=500, batch_size=128, lr=1e-3, epochs=40)
+
+
+@experiment(
+    "ch02-vae-20",
+    title="VAE 784-500-20 on static binary MNIST",
+    **DATA,
+    profiles={"smoke": dict(hidden=200, batch_size=64, lr=1e-3, epochs=30), "laptop": FULL, "paper": FULL},
+)
+def vae_20(setup: Setup) -> Outcome:
+    """Twenty latents: bound curves and samples through training (assignment questions 1.12–1.14 ask for the same)."""
+    return train_vae(setup, 20, snapshots=(0, setup.epochs // 2, setup.epochs))
+
+
+@experiment(
+    "ch02-vae-2",
+    title="VAE 784-500-2 on static binary MNIST",
+    **DATA,
+    profiles={"smoke": dict(hidden=200, batch_size=64, lr=1e-3, epochs=30), "laptop": FULL, "paper": FULL},
+)
+def vae_2(setup: Setup) -> Outcome:
+    """Two latents: the manifold of figure 2.7b."""
+    return train_vae(setup, 2)
+
+
+@experiment(
+    "ch02-posterior",
+    title="factorised against full-covariance posterior, 5 latents",
+    **DATA,
+    profiles={
+        "smoke": dict(hidden=100, batch_size=64, lr=1e-3, epochs=15, z_dim=5),
+        "laptop": dict(hidden=100, batch_size=128, lr=1e-3, epochs=10, z_dim=5),
+        "paper": dict(hidden=500, batch_size=128, lr=1e-3, epochs=40, z_dim=5),
+    },
+)
+def posterior(setup: Setup) -> Outcome:
+    """The same VAE twice, (2.36) against (2.53), trained alike; ``gain`` is the paired difference of their validation bounds."""
+    rows, metrics, series = {}, {}, {}
+    steps = examples = 0
+    interrupted = False
+    for name in ("factorized", "full-covariance"):
+        outcome = train_vae(setup, setup.z_dim, objective=elbo, posterior=name)
+        rows[name] = per_datapoint(outcome.model, setup.valid.x, elbo, samples=10)
+        metrics[f"elbo_{name}"] = summarize(rows[name]).metric()
+        series |= {"epoch": outcome.series["epoch"], name: outcome.series["valid"]}
+        steps, examples, interrupted = steps + outcome.steps, examples + outcome.examples, interrupted or outcome.interrupted
+    metrics["gain"] = summarize(rows["full-covariance"] - rows["factorized"]).metric()
+    return Outcome(metrics, series, outcome.model, None, {}, steps, examples, interrupted)
+
+
+@experiment(
+    "ch02-marginal",
+    title="importance-sampled log p(x) as L grows",
+    **DATA,
+    profiles={
+        "smoke": dict(points=50, samples=256),
+        "laptop": dict(points=200, samples=4096),
+        "paper": dict(points=1000, samples=16384),
+    },
+)
+def marginal(setup: Setup) -> Outcome:
+    """The mean of (2.57) over test points for L = 1, 4, 16, …, all from one set of samples of the 20-latent model."""
+    trained = setup.run("ch02-vae-20")
+    log_w = all_log_weights(trained.model, setup.test.x[: setup.points], setup.samples, seed=setup.seed)
+    sizes = [4**k for k in range(20) if 4**k <= setup.samples]
+    metrics, series = {}, {"L": sizes, "bound": [], "standard_error": []}
+    estimate, error = log_px(log_w)
+    overall = error.square().mean().sqrt().item() / len(error) ** 0.5  # of the mean over data points, delta method
+    for size in sizes:
+        # Every sample is used at every L, in disjoint groups, so that small L is not estimated from fewer samples than large L.
+        groups = log_mean_exp(log_w.unflatten(0, (size, -1))).mean(1)  # (groups,) mean over the data points
+        series["bound"].append(round(groups.mean().item(), 3))
+        series["standard_error"].append(round((groups.std() / len(groups) ** 0.5).item(), 4) if len(groups) > 1 else overall)
+    metrics["elbo_test"] = summarize(log_w.mean(0)).metric()
+    metrics["log_px_test"] = summarize(estimate).metric()
+    metrics["monte_carlo_error"] = {"mean": overall, "unit": "nats"}
+    metrics["gap"] = summarize(estimate - log_w.mean(0)).metric()
+    metrics["effective_sample_size"] = summarize(effective_sample_size(log_w)).metric("samples")
+    return Outcome(metrics, series, trained.model)
+
+
+@experiment(
+    "ch02-iwae",
+    title="importance-weighted training with L = 1, 5, 20",
+    **DATA,
+    profiles={
+        "smoke": dict(hidden=100, batch_size=64, lr=1e-3, epochs=12, z_dim=20, points=200, samples=64),
+        "laptop": dict(hidden=100, batch_size=128, lr=1e-3, epochs=4, z_dim=20, points=500, samples=1000),
+        "paper": dict(hidden=500, batch_size=128, lr=1e-3, epochs=40, z_dim=20, points=1000, samples=5000),
+    },
+)
+def importance_weighted(setup: Setup) -> Outcome:
+    """Train with (2.57) at several L; compare log p(x), the one-sample ELBO and the effective sample size of what comes out."""
+    metrics, series = {}, {}
+    steps = examples = 0
+    interrupted = False
+    for size in (1, 5, 20):
+        outcome = train_vae(setup, setup.z_dim, objective=lambda m, x, generator, L=size: iwae(m, x, L, generator))
+        log_w = all_log_weights(outcome.model, setup.test.x[: setup.points], setup.samples, seed=setup.seed)
+        metrics[f"log_px_L{size}"] = summarize(log_px(log_w)[0]).metric()
+        metrics[f"elbo_L{size}"] = summarize(log_w.mean(0)).metric()
+        metrics[f"ess_L{size}"] = summarize(effective_sample_size(log_w)).metric("samples")
+        series |= {"epoch": outcome.series["epoch"], f"L{size}": outcome.series["train"]}
+        steps, examples, interrupted = steps + outcome.steps, examples + outcome.examples, interrupted or outcome.interrupted
+    return Outcome(metrics, series, outcome.model, None, {}, steps, examples, interrupted)

@@ -1,0 +1,182 @@
+"""Experiments: a function, its data with the embedded stand-in, and one row of numbers per profile."""
+
+import ast
+import dataclasses
+import functools
+import hashlib
+import inspect
+import json
+import os
+import textwrap
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from vbook import data
+from vbook.errors import VbookError, nearest
+from vbook.profiles import PROFILES, check_profile
+from vbook.results import Record, new_record, save_record
+from vbook.results.weights import save_weights
+
+_REGISTRY: dict[str, "Experiment"] = {}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """``function(setup) -> Outcome`` with ``data`` (a name of ``vbook.data``), its ``stand_in``, and ``profiles`` of settings."""
+
+    id: str
+    title: str
+    function: Callable
+    data: str
+    stand_in: str
+    profiles: dict[str, dict]
+
+    def digest(self, settings: dict) -> str:
+        """sha256 over the function without its docstring, the data's name and the settings: what makes a record stale."""
+        tree = ast.parse(textwrap.dedent(inspect.getsource(self.function)))
+        body = tree.body[0].body
+        if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            body.pop(0)
+        text = ast.dump(tree) + self.data + json.dumps(settings, sort_keys=True)
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run of an experiment gets: its settings, seed and device, and the three splits as (N, D) tensors on the device."""
+
+    settings: dict
+    seed: int
+    device: str
+    profile: str
+    data_root: str | None
+    progress: bool
+    train: data.Dataset
+    valid: data.Dataset
+    test: data.Dataset
+
+    def __getattr__(self, name: str):
+        try:
+            return self.settings[name]
+        except KeyError:
+            raise AttributeError(f"this profile has no setting {name!r}") from None
+
+    def run(self, experiment: str) -> "Outcome":
+        """Another experiment at the same profile, seed and device: an input of this one."""
+        return run(experiment, self.profile, self.seed, self.device, self.data_root, self.progress)
+
+
+@dataclass
+class Outcome:
+    """What an experiment returns: ``metrics`` for the record, ``series`` (curves), the trained ``model``, anything to draw."""
+
+    metrics: dict
+    series: dict = field(default_factory=dict)
+    model: nn.Module | None = None
+    architecture: dict | None = None
+    drawings: dict = field(default_factory=dict)
+    steps: int = 0
+    examples: int = 0
+    interrupted: bool = False
+    record: Record | None = None
+
+    def __repr__(self) -> str:
+        return f"Outcome({', '.join(self.metrics)})"
+
+
+def experiment(id: str, *, title: str, data: str, stand_in: str, profiles: dict[str, dict]):
+    """Register the decorated function under ``id``; it must have a row for each profile, all with the same settings."""
+    if set(profiles) != set(PROFILES) or len({frozenset(row) for row in profiles.values()}) != 1:
+        raise VbookError(f"{id}: needs the same settings for each of {', '.join(PROFILES)}")
+
+    def register(function):
+        if id in _REGISTRY:
+            raise VbookError(f"experiment {id!r} is registered twice")
+        _REGISTRY[id] = Experiment(id, title, function, data, stand_in, profiles)
+        return function
+
+    return register
+
+
+def experiments() -> dict[str, Experiment]:
+    """All experiments by id."""
+    return dict(_REGISTRY)
+
+
+def find(id: str) -> Experiment:
+    """The experiment ``id``, or a VbookError that offers the nearest."""
+    if id not in _REGISTRY:
+        raise VbookError(f"unknown experiment {id!r}{nearest(id, _REGISTRY)}")
+    return _REGISTRY[id]
+
+
+def run(id: str, profile: str = "smoke", seed: int = 0, device: str = "cpu", data_root=None, progress: bool = False) -> Outcome:
+    """Run experiment ``id`` at ``profile``: once a process for the same arguments, later calls get the same Outcome.
+
+    ``smoke`` always takes the embedded stand-in; the other profiles take the real set from ``data_root`` (else ``$VBOOK_DATA``,
+    else the cache folder). The record goes to ``$VBOOK_RECORDS`` when that names a folder.
+    """
+    return _run(id, check_profile(profile), int(seed), _check_device(device), data_root, bool(progress))
+
+
+@functools.cache
+def _run(id: str, profile: str, seed: int, device: str, data_root, progress: bool) -> Outcome:
+    chosen = find(id)
+    settings = chosen.profiles[profile]
+    name = chosen.stand_in if profile == "smoke" else chosen.data
+    protocol = data.card(chosen.data).protocols[0]
+    splits = (data.load(name, split, device, root=data_root, protocol=protocol) for split in ("train", "valid", "test"))
+    train, valid, test = splits
+    setup = Setup(settings, seed, device, profile, data_root, progress, train, valid, test)
+    start = time.perf_counter()
+    outcome = chosen.function(setup)
+    outcome.record = new_record(
+        experiment=id,
+        profile=profile,
+        seeds=[seed],
+        metrics=outcome.metrics,
+        series=outcome.series,
+        data={"name": name, "title": f"{train.protocol} {train.name}", "protocol": train.protocol, "digest": train.digest},
+        settings=settings,
+        status="partial" if outcome.interrupted else "complete",
+        reason="interrupted" if outcome.interrupted else None,
+        steps=outcome.steps,
+        examples=outcome.examples,
+        wall_time_s=round(time.perf_counter() - start, 1),
+        device=_describe(device),
+        experiment_digest=chosen.digest(settings),
+    )
+    if folder := os.environ.get("VBOOK_RECORDS"):
+        keep(outcome, Path(folder), Path(folder) / "weights")
+    return outcome
+
+
+def keep(outcome: Outcome, records: Path, weights: Path) -> Record:
+    """Write the record of ``outcome`` into ``records`` and the weights that pages need, if it has any, into ``weights``."""
+    record = outcome.record
+    if outcome.architecture and record.profile != "smoke":
+        artefacts = save_weights(outcome.model, record.experiment, record.profile, outcome.architecture, weights)
+        record = outcome.record = dataclasses.replace(record, artefacts=artefacts)
+    save_record(record, records)
+    return record
+
+
+def _check_device(device: str) -> str:
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise VbookError(f"unknown device {device!r}: {str(error).splitlines()[0]}") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise VbookError("device 'cuda' asked for, but PyTorch finds no GPU here; use device='cpu'")
+    return str(device)
+
+
+def _describe(device: str) -> str:
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"

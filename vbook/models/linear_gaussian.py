@@ -1,0 +1,54 @@
+"""The model that can be solved: Gaussian latents seen through a linear map with Gaussian noise (probabilistic PCA).
+
+Everything that a VAE can only bound has a closed form here, so it is the book's touchstone.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
+
+from vbook.distributions import FactorizedNormal, standard_normal
+from vbook.errors import VbookError
+
+
+class LinearGaussian(nn.Module):
+    """p(z) = N(0, I), p(x|z) = N(W z + b, s² I); ``weight`` W (D, Z), ``bias`` b (D,), ``noise`` s > 0.
+
+    ``encoder`` is any module from x to q(z|x); without one the model encodes with its exact posterior.
+
+    >>> model = LinearGaussian(torch.tensor([[1.0]]), torch.tensor([0.0]), noise=1.0)
+    >>> model.log_px(torch.tensor([[0.0]])).item()              # log N(0; 0, 2)
+    -1.2655121088027954
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, noise: float, encoder: nn.Module | None = None):
+        super().__init__()
+        if noise <= 0 or weight.shape[0] != bias.shape[0]:
+            raise VbookError(f"W (D, Z), b (D,) and s > 0 expected; got {tuple(weight.shape)}, {tuple(bias.shape)}, {noise}")
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
+        self.noise, self.encoder = noise, encoder
+
+    def prior(self) -> FactorizedNormal:
+        """p(z) = N(0, I)."""
+        return standard_normal(self.weight.shape[1], self.weight)
+
+    def decode(self, z: Tensor) -> Independent:
+        """p(x|z); (..., Z) -> distribution over x (..., D)."""
+        mean = z @ self.weight.T + self.bias
+        return Independent(Normal(mean, torch.full_like(mean, self.noise)), 1)
+
+    def encode(self, x: Tensor) -> Distribution:
+        """q(z|x): the given encoder, else the exact posterior."""
+        return self.encoder(x) if self.encoder is not None else self.posterior(x)
+
+    def posterior(self, x: Tensor) -> MultivariateNormal:
+        """p(z|x) = N(M⁻¹Wᵀ(x − b), s² M⁻¹) with M = WᵀW + s²I, Bayes' rule (1.19); x (B, D)."""
+        identity = torch.eye(self.weight.shape[1], dtype=x.dtype, device=x.device)
+        precision = self.weight.T @ self.weight / self.noise**2 + identity
+        mean = torch.linalg.solve(precision, self.weight.T @ (x - self.bias).T / self.noise**2).T
+        return MultivariateNormal(mean, precision_matrix=precision)
+
+    def log_px(self, x: Tensor) -> Tensor:
+        """log p(x) = log N(x; b, WWᵀ + s²I), the integral (1.13) in closed form; (B, D) -> (B,) nats."""
+        identity = torch.eye(self.weight.shape[0], dtype=x.dtype, device=x.device)
+        return MultivariateNormal(self.bias, self.weight @ self.weight.T + self.noise**2 * identity).log_prob(x)

@@ -1,0 +1,54 @@
+"""The variational autoencoder: a prior, a decoder and an encoder, nothing else (thesis, section 2.2 and figure 2.1)."""
+
+import torch
+from torch import Tensor, nn
+
+from vbook.distributions import FactorizedNormal, standard_normal
+from vbook.errors import VbookError
+from vbook.networks import BernoulliDecoder, FullCovarianceEncoder, GaussianEncoder
+
+ENCODERS = {"factorized": GaussianEncoder, "full-covariance": FullCovarianceEncoder}
+
+
+class VAE(nn.Module):
+    """p(x, z) = p(z) p(x|z) with p(z) = N(0, I), and an inference model q(z|x).
+
+    ``encoder`` maps x (B, D) to a distribution over z (B, Z), ``decoder`` maps z (..., Z) to a distribution over x (..., D);
+    any such pair will do.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, z_dim: int):
+        super().__init__()
+        self.encoder, self.decoder, self.z_dim = encoder, decoder, z_dim
+        self.register_buffer("_like", torch.empty(0), persistent=False)  # carries device and dtype for the prior
+
+    def prior(self) -> FactorizedNormal:
+        """p(z) = N(0, I), thesis (1.15)."""
+        return standard_normal(self.z_dim, self._like)
+
+    def encode(self, x: Tensor) -> torch.distributions.Distribution:
+        """q(z|x), thesis (2.1); (B, D) -> distribution with batch shape (B,)."""
+        return self.encoder(x)
+
+    def decode(self, z: Tensor) -> torch.distributions.Distribution:
+        """p(x|z), thesis (1.16); (..., Z) -> distribution with batch shape (...)."""
+        return self.decoder(z)
+
+
+def vae(x_dim: int, z_dim: int, hidden=(500,), posterior: str = "factorized", activation: str = "tanh", seed: int = 0) -> VAE:
+    """A VAE with Bernoulli pixels and MLPs on both sides (784-500-20 in the thesis's experiments), initialised from ``seed``.
+
+    ``posterior`` is ``"factorized"`` (2.36) or ``"full-covariance"`` (2.53). The global random state is left as it was.
+
+    >>> sum(p.numel() for p in vae(784, 20).parameters())
+    815824
+    """
+    if posterior not in ENCODERS:
+        raise VbookError(f"unknown posterior {posterior!r}; known: {', '.join(ENCODERS)}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return VAE(
+            ENCODERS[posterior](x_dim, z_dim, hidden, activation),
+            BernoulliDecoder(z_dim, x_dim, tuple(reversed(hidden)), activation),
+            z_dim,
+        )

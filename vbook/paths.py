@@ -1,0 +1,49 @@
+"""Where the book's own files are: in a checkout, or inside the installed wheel."""
+
+import os
+import tempfile
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+
+def root() -> Path | None:
+    """The checkout's root folder, or None when only the wheel is installed."""
+    top = Path(__file__).resolve().parent.parent
+    return top if (top / "_toc.yml").is_file() and (top / "book").is_dir() else None
+
+
+def book(*parts: str):
+    """A file or folder of ``book/``: ``book("targets.yml")``, ``book("results")``; readable in a wheel too."""
+    top = root()
+    base = top / "book" if top else resources.files("vbook") / "_book"
+    return base.joinpath(*parts)
+
+
+def build(*parts: str) -> Path:
+    """A path under ``_build/`` of the checkout, or of the working folder when there is no checkout."""
+    return (root() or Path.cwd()).joinpath("_build", *parts)
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "wb"):
+    """Open a temporary file beside ``path`` and rename it onto ``path`` only when the block ends well.
+
+    A full disk, an error or Ctrl-C leaves the old file as it was and no half-written one behind.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        # mkstemp makes private files; the book's files are meant to be read by others (a web server, a group).
+        umask = os.umask(0)
+        os.umask(umask)
+        os.fchmod(handle, 0o666 & ~umask)
+        with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": "\n"})) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

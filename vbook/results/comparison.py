@@ -1,0 +1,88 @@
+"""The table of an experiment in a chapter: source, our record, this run, side by side."""
+
+import html
+from dataclasses import dataclass
+
+from vbook.errors import VbookError
+from vbook.results.records import Record
+from vbook.results.references import MINUS, resolve
+from vbook.results.targets import targets
+
+NONE = "–"
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """Rows of (what, source, record, this run), drawn as an HTML table whose cells carry their provenance."""
+
+    rows: list
+    header: tuple
+
+    def __repr__(self) -> str:
+        cells = [self.header, *[tuple(text for text, _ in row) for row in self.rows]]
+        widths = [max(len(row[k]) for row in cells) for k in range(4)]
+        return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in self.header)
+        body = "".join(f"<tr>{''.join(_cell(k, *cell) for k, cell in enumerate(row))}</tr>" for row in self.rows)
+        return f'<table class="vbook-comparison"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def compare(outcome, rows, record_profile: str = "laptop") -> Comparison:
+    """Set targets, the committed record at ``record_profile`` and this ``outcome`` side by side.
+
+    ``rows`` are ``(label, metric)`` or ``(label, metric, target id)``. This run is rounded to three digits (what survives another
+    processor), and at the smoke profile its column says that it ran on the embedded data. Raises VbookError for unknown names.
+    """
+    record: Record = outcome.record
+    table = []
+    for label, metric, *target in rows:
+        if metric not in record.metrics:
+            raise VbookError(f"{record.id} has no metric {metric!r}; it has {', '.join(record.metrics)}")
+        table.append([(label, ""), _source(*target), _recorded(f"{record.experiment}.{record_profile}", metric), _measured(record, metric)])
+    stand_in = f", {record.data['name']}: not a result" if record.profile == "smoke" else ""
+    return Comparison(table, ("", "source", "our record", f"this run ({record.profile}{stand_in})"))
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """``value`` rounded to ``digits`` significant digits, without an exponent and with a true minus sign.
+
+    >>> significant(-101.27), significant(0.012345), significant(12345.0)
+    ('−101', '0.0123', '12300')
+    """
+    rounded = float(f"{value:.{digits - 1}e}")
+    decimals = max(0, digits - 1 - int(f"{rounded:e}".rpartition("e")[2])) if rounded else 0
+    return f"{rounded:.{decimals}f}".replace("-", MINUS)
+
+
+def _source(target: str | None = None) -> tuple[str, str]:
+    if target is None:
+        return NONE, "the sources print no number"
+    if target not in targets():
+        raise VbookError(f"no target {target!r} in targets.yml")
+    return significant(targets()[target]["value"], 4), resolve(f"target:{target}").provenance
+
+
+def _recorded(record_id: str, metric: str) -> tuple[str, str]:
+    try:
+        quantity = resolve(f"record:{record_id}/{metric}")
+    except VbookError:
+        return NONE, f"no record {record_id} yet"
+    return _with_error(significant(quantity.value, 4), quantity.standard_error), quantity.provenance
+
+
+def _measured(record: Record, metric: str) -> tuple[str, str]:
+    entry = record.metrics[metric]
+    return significant(entry["mean"]), f"{record.data['title']}, profile {record.profile}, seed {record.seeds[0]}"
+
+
+def _with_error(text: str, error: float | None) -> str:
+    return text if error is None else f"{text} ± {significant(error, 1)}"
+
+
+def _cell(column: int, text: str, provenance: str) -> str:
+    if column == 0:
+        return f'<th scope="row">{html.escape(text)}</th>'
+    title = f' title="{html.escape(provenance, quote=True)}"' if provenance else ""
+    return f"<td{title}>{html.escape(text)}</td>"

@@ -1,0 +1,139 @@
+"""A record is one run of one experiment: what was measured, on what, and under which conditions (JSON, one file a record)."""
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import platform
+import subprocess
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from vbook import paths
+from vbook.errors import VbookError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run of an experiment.
+
+    ``metrics`` maps a name to ``{"mean", "standard_error", "n", "unit"}``; the standard error is that of the mean over ``n``
+    values (data points, or seeds where ``"over": "seeds"`` says so). ``series`` maps a name to a list of numbers (a curve).
+    ``status`` is ``complete``, or ``partial`` with ``reason`` when the run was interrupted or shortened.
+    """
+
+    experiment: str
+    profile: str
+    seeds: list
+    metrics: dict
+    data: dict
+    settings: dict
+    series: dict = field(default_factory=dict)
+    artefacts: dict = field(default_factory=dict)
+    status: str = "complete"
+    reason: str | None = None
+    steps: int = 0
+    examples: int = 0
+    wall_time_s: float = 0.0
+    device: str = "cpu"
+    versions: dict = field(default_factory=dict)
+    commit: str | None = None
+    dirty: bool | None = None
+    package_digest: str = ""
+    experiment_digest: str = ""
+    date: str = ""
+    schema: int = SCHEMA
+
+    @property
+    def id(self) -> str:
+        """``<experiment>.<profile>``, the name that prose and pages use."""
+        return f"{self.experiment}.{self.profile}"
+
+
+def new_record(**measured) -> Record:
+    """A Record of ``measured`` with the conditions of this process filled in (versions, commit, digests, date)."""
+    commit, dirty = _commit()
+    conditions = dict(
+        versions=_versions(),
+        commit=commit,
+        dirty=dirty,
+        package_digest=package_digest(),
+        date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+    return Record(**(conditions | measured))
+
+
+def record_path(record_id: str):
+    """Where the committed record ``<experiment>.<profile>`` lies."""
+    return paths.book("results", f"{record_id}.json")
+
+
+def save_record(record: Record, folder: Path | None = None) -> Path:
+    """Write ``record`` as JSON, whole or not at all; returns the file."""
+    path = Path(folder or record_path(record.id).parent) / f"{record.id}.json"
+    with paths.atomic_write(path, "w") as file:
+        json.dump({"id": record.id} | dataclasses.asdict(record), file, indent=1, ensure_ascii=False, allow_nan=False)
+        file.write("\n")
+    return path
+
+
+def read_record(source) -> Record:
+    """The Record in a JSON file; VbookError when the file is no record of this schema."""
+    try:
+        fields = json.loads(source.read_text(encoding="utf-8"))
+        name = fields.pop("id")
+        record = Record(**fields)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise VbookError(f"{source}: not a record of this book ({error})") from None
+    if record.schema != SCHEMA or record.id != name:
+        raise VbookError(f"{source}: named {name!r}, holds {record.id!r} of schema {record.schema}; expected schema {SCHEMA}")
+    return record
+
+
+def records() -> dict[str, Record]:
+    """All committed records by id."""
+    folder = paths.book("results")
+    if not folder.is_dir():
+        return {}
+    found = (read_record(f) for f in sorted(folder.iterdir(), key=lambda f: f.name) if f.name.endswith(".json"))
+    return {r.id: r for r in found}
+
+
+def package_digest() -> str:
+    """sha256 over the package's source files, so that a record says which code measured it."""
+    top = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for file in sorted(top.rglob("*.py")):
+        digest.update(file.relative_to(top).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    top = paths.root()
+    if top is None:
+        return None, None
+
+    def git(*args):
+        return subprocess.run(["git", "-C", str(top), *args], capture_output=True, text=True, timeout=20)
+
+    try:
+        head = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--", "vbook", "chapters", "pyproject.toml")
+    except (OSError, subprocess.TimeoutExpired):
+        return None, None
+    if head.returncode:
+        return None, None
+    return head.stdout.strip(), bool(changed.stdout.strip())
+
+
+def _versions() -> dict:
+    found = {"python": platform.python_version()}
+    for name in ("vbook", "torch", "torchvision", "numpy", "scikit-learn"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,54 @@
+"""Trained networks that pages need: float16 safetensors beside the record that measured them, encoder and decoder apart."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from vbook import paths
+from vbook.errors import VbookError
+from vbook.models import VAE, vae
+from vbook.results.records import read_record, record_path
+
+PARTS = ("encoder", "decoder")
+LIMIT = 1_100_000  # bytes a file: they travel in the wheel and in pages
+
+
+def save_weights(model: VAE, experiment: str, profile: str, architecture: dict, folder: Path) -> dict:
+    """Write encoder and decoder of ``model`` under ``folder``; returns the ``artefacts`` entry of the record.
+
+    ``architecture`` holds the arguments of ``vbook.models.vae`` that rebuild the model. Raises VbookError above 1.1 MB a file.
+    """
+    from safetensors.torch import save
+
+    artefacts = {}
+    for part in PARTS:
+        state = {k: v.detach().half().cpu().contiguous() for k, v in getattr(model, part).state_dict().items()}
+        blob = save(state, metadata={"architecture": json.dumps(architecture, sort_keys=True), "part": part})
+        if len(blob) > LIMIT:
+            raise VbookError(f"{experiment}: the {part} takes {len(blob):,} bytes as float16, more than {LIMIT:,}")
+        path = Path(folder) / f"{experiment}.{profile}.{part}.safetensors"
+        with paths.atomic_write(path) as file:
+            file.write(blob)
+        artefacts[part] = {"file": path.name, "sha256": hashlib.sha256(blob).hexdigest(), "architecture": architecture}
+    return artefacts
+
+
+def load_model(record_id: str, device=None) -> VAE:
+    """The trained VAE of a record, from its float16 weights; VbookError when a file is missing or is not the one measured."""
+    from safetensors.torch import load
+
+    record = read_record(record_path(record_id))
+    if not record.artefacts:
+        raise VbookError(f"record {record_id!r} keeps no weights")
+    model = vae(**record.artefacts["decoder"]["architecture"])
+    for part in PARTS:
+        entry = record.artefacts[part]
+        path = paths.book("weights", entry["file"])
+        if not path.is_file():
+            raise VbookError(f"{entry['file']} is missing from book/weights")
+        blob = path.read_bytes()
+        found = hashlib.sha256(blob).hexdigest()
+        if found != entry["sha256"]:
+            raise VbookError(f"{entry['file']}: sha256 {found}, but the record names {entry['sha256']}")
+        getattr(model, part).load_state_dict({k: v.float() for k, v in load(blob).items()})
+    return model.to(device or "cpu").eval()

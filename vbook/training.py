@@ -1,0 +1,134 @@
+"""One ``fit`` for every model of the book: thesis algorithm 1, doubly stochastic ascent of a bound.
+
+The data are one tensor that already lives on the device; shuffling, batches and noise come from generators seeded by ``seed``, so
+that a run is a function of its arguments and leaves the global random state alone.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from vbook.bounds import elbo, terms
+from vbook.errors import VbookError, nearest
+
+OPTIMIZERS = {
+    "adam": lambda p, lr: torch.optim.Adam(p, lr, fused=True),
+    "adagrad": lambda p, lr: torch.optim.Adagrad(p, lr),
+    "sgd": lambda p, lr: torch.optim.SGD(p, lr),
+}
+NAMES = {"log_px_z": "log p(x|z)", "log_pz": "log p(z)", "log_qz_x": "log q(z|x)"}
+
+
+@dataclass
+class History:
+    """What ``fit`` saw: after each epoch the mean bound of its minibatches and whatever ``evaluate`` returned.
+
+    ``rows`` is a list of dicts with the keys ``epoch``, ``step``, ``train`` (nats) and those of ``evaluate``; ``interrupted``
+    tells whether Ctrl-C ended the run early.
+    """
+
+    rows: list[dict] = field(default_factory=list)
+    steps: int = 0
+    examples: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    def column(self, key: str) -> list[float]:
+        """The values of one key over the rows that have it."""
+        return [row[key] for row in self.rows if key in row]
+
+    def __repr__(self) -> str:
+        last = f", train bound {self.rows[-1]['train']:.1f} nats" if self.rows else ""
+        return f"History({len(self.rows)} epochs, {self.steps} steps{last})"
+
+
+def fit(
+    model: nn.Module,
+    x: Tensor,
+    objective: Callable = elbo,
+    *,
+    epochs: int,
+    batch_size: int = 128,
+    optimizer: str = "adam",
+    lr: float = 1e-3,
+    seed: int = 0,
+    evaluate: Callable[[nn.Module], dict] | None = None,
+    on_epoch: Callable[[nn.Module, dict], None] | None = None,
+    progress: bool = False,
+) -> History:
+    """Maximise the mean of ``objective(model, batch, generator=g)`` (B, D) -> (B,) nats over minibatches of ``x`` (N, D).
+
+    ``evaluate(model)`` returns numbers to keep after each epoch; ``on_epoch(model, row)`` sees each row (a live curve, a
+    snapshot). Ctrl-C ends the run after the current step and returns the history so far. Raises VbookError for sizes and rates
+    that are not positive, for data that are not finite, and at the first step whose bound is not finite (with step and term).
+    """
+    _check(model, x, epochs=epochs, batch_size=batch_size, lr=lr)
+    if optimizer not in OPTIMIZERS:
+        raise VbookError(f"unknown optimizer {optimizer!r}{nearest(optimizer, OPTIMIZERS)}")
+    ascent = OPTIMIZERS[optimizer](model.parameters(), lr)
+    shuffle = torch.Generator(x.device).manual_seed(seed)
+    noise = torch.Generator(x.device).manual_seed(seed + 0x5EED)  # apart, so that the data order does not depend on L
+    history, start = History(), time.perf_counter()
+    bar = _bar(epochs * math.ceil(len(x) / batch_size), progress)
+    try:
+        for epoch in range(1, epochs + 1):
+            total = x.new_zeros(())
+            for rows in torch.randperm(len(x), generator=shuffle, device=x.device).split(batch_size):  # M ~ D
+                batch = x[rows]
+                bound = objective(model, batch, generator=noise)  # (B,), with ε ~ p(ε) inside
+                loss = -bound.mean()
+                ascent.zero_grad(set_to_none=True)
+                loss.backward()
+                if not math.isfinite(loss.item()):
+                    raise VbookError(_blame(model, batch, bound, history.steps + 1))
+                ascent.step()
+                total += bound.detach().sum()
+                history.steps, history.examples = history.steps + 1, history.examples + len(batch)
+                bar.update()
+            row = {"epoch": epoch, "step": history.steps, "train": total.item() / len(x)}
+            row |= evaluate(model) if evaluate else {}
+            history.rows.append(row)
+            bar.set_postfix_str(f"train {row['train']:.1f} nats")
+            if on_epoch:
+                on_epoch(model, row)
+    except KeyboardInterrupt:
+        history.interrupted = True
+    finally:
+        bar.close()
+        history.seconds = time.perf_counter() - start
+    return history
+
+
+def _check(model: nn.Module, x: Tensor, **positive) -> None:
+    for name, value in positive.items():
+        if not value > 0 or (name != "lr" and value != int(value)):
+            raise VbookError(f"{name} must be a positive {'number' if name == 'lr' else 'integer'}, got {value}")
+    if x.ndim < 2 or len(x) == 0:
+        raise VbookError(f"x must hold at least one data point and have shape (N, D), got {tuple(x.shape)}")
+    bad = (~torch.isfinite(x)).flatten(1).any(1)
+    if bad.any():
+        first = int(bad.nonzero()[0])
+        raise VbookError(f"{int(bad.sum())} of {len(x)} data points hold NaN or infinity, the first is number {first}")
+    weight = next(model.parameters(), None)
+    if weight is not None and weight.device.type != x.device.type:
+        raise VbookError(f"the model is on {weight.device}, the data on {x.device}: move one with .to(device)")
+
+
+def _blame(model: nn.Module, batch: Tensor, bound: Tensor, step: int) -> str:
+    """The message for a bound that is not finite: which step, which term of (2.29), how many data points."""
+    wrong = int((~torch.isfinite(bound)).sum())
+    generator = torch.Generator(batch.device).manual_seed(step)
+    with torch.no_grad():
+        found = [NAMES[n] for n, value in terms(model, batch, generator=generator).items() if not torch.isfinite(value).all()]
+    culprit = f"{found[0]} is not finite" if found else "the objective is not finite although each term of the ELBO is"
+    return f"step {step}: {culprit} ({wrong} of {len(batch)} data points in the batch); try a smaller lr or look at the data"
+
+
+def _bar(total: int, progress: bool):
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, disable=not progress, unit="step", leave=False)
