@@ -14,7 +14,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 VBOOK := $(BIN)/python -m vbook.cli
-BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -30,8 +29,9 @@ $(READY): requirements.txt pyproject.toml
 		echo "vbook: needs Python 3.11 or newer, and $(PYTHON) is not; name one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
 		echo "vbook: $(PYTHON) can't make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/python -m uv pip install --python $(BIN)/python -r requirements.txt
+	@echo "vbook: installing into $(VENV); PyTorch is large, so the first time may take minutes"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -r requirements.txt
 	@touch $@
 
 book: run build ## execute what changed and build the site (PROFILE=smoke|laptop|paper CHAPTERS="2 3")
@@ -51,10 +51,7 @@ lint: $(READY) ## check the style of the code, notebooks included
 	$(BIN)/ruff check .
 
 browser: $(READY) ## make sure that the tests have a browser, install one if they have not
-	@test -n "$$VBOOK_BROWSER" -a -x "$$VBOOK_BROWSER" && exit 0; \
-	for b in $(BROWSERS); do command -v $$b >/dev/null && exit 0; done; \
-	$(BIN)/python -c 'import os, sys; from playwright.sync_api import sync_playwright; \
-	p = sync_playwright().start(); there = os.path.exists(p.chromium.executable_path); p.stop(); sys.exit(not there)' && exit 0; \
+	@$(VBOOK) browser && exit 0; test $$? = 1 || exit 2; \
 	echo "vbook: no browser found, installing Chromium"; \
 	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
 		apt-get update -qq; apt-get install -y -qq --no-install-recommends chromium && exit 0; fi; \

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vbook import paths
-from vbook.pipeline import notebook, run_chapters
+from vbook.pipeline import run_chapters
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
@@ -42,9 +42,6 @@ def installed(wheel, tmp_path_factory) -> Path:
 def test_two_runs_give_the_same_bytes_with_only_the_wheel(path, installed, tmp_path):
     first = paths.build("executed", "smoke", path.name)
     assert run_chapters([path.stem]) == []  # up to date after `make run`
-    # What --commit wrote is what that run printed, unless another processor drew the pictures.
-    assert sources(first) == sources(path)
-
     env = {key: value for key, value in os.environ.items() if key != "VBOOK_DATA"} | {"PYTHONPATH": str(installed)}
     command = [sys.executable, "-c", RUN, str(path), str(tmp_path / "second.ipynb")]
     (tmp_path / "empty").mkdir()
@@ -52,7 +49,3 @@ def test_two_runs_give_the_same_bytes_with_only_the_wheel(path, installed, tmp_p
     assert done.returncode == 0, done.stderr[-4000:]
     assert (tmp_path / "second.ipynb").read_bytes() == first.read_bytes()
     assert not list((tmp_path / "empty").iterdir())
-
-
-def sources(path: Path) -> list[str]:
-    return [cell["source"] for cell in notebook.read(path)["cells"]]

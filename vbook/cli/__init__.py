@@ -114,6 +114,17 @@ def build(
     print(f"the site: {build_site(profile=profile, out=out) / 'index.html'}")
 
 
+@app.command(hidden=True)
+def browser():
+    """Name the browser that the tests of the site use; exit code 1 when there is none."""
+    from vbook.site.browser import find
+
+    program = find()
+    print(program or "no browser")
+    if program is None:
+        raise typer.Exit(1)
+
+
 @app.command()
 def reproduce(
     experiments: Annotated[list[str] | None, typer.Argument(help="Ids such as ch02-vae-20; none means all.")] = None,

@@ -1,7 +1,7 @@
 """Every measured number of the book is the outcome of an experiment registered here under its id, one module a chapter."""
 
 from vbook.experiments import chapter02
+from vbook.experiments.queue import reproduce
 from vbook.experiments.registry import Experiment, Outcome, Setup, experiments, find, run
-from vbook.experiments.reproduce import reproduce
 
 __all__ = ["Experiment", "Outcome", "Setup", "chapter02", "experiments", "find", "reproduce", "run"]

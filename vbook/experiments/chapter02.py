@@ -8,7 +8,7 @@ from vbook.experiments.registry import Outcome, Setup, experiment
 from vbook.models import vae
 from vbook.training import fit
 
-DATA = dict(data="binarized-mnist", stand_in="digits")
+DATA = dict(data="binarized-mnist", stand_in="digits", protocol="static")
 
 
 def train_vae(setup: Setup, z_dim: int, *, objective=elbo_analytic_kl, posterior: str = "factorized", snapshots=()) -> Outcome:

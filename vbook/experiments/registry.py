@@ -27,22 +27,23 @@ _REGISTRY: dict[str, "Experiment"] = {}
 
 @dataclass(frozen=True)
 class Experiment:
-    """``function(setup) -> Outcome`` with ``data`` (a name of ``vbook.data``), its ``stand_in``, and ``profiles`` of settings."""
+    """``function(setup) -> Outcome`` on ``data`` (or its embedded ``stand_in``) under ``protocol``, sized by ``profiles``."""
 
     id: str
     title: str
     function: Callable
     data: str
     stand_in: str
+    protocol: str
     profiles: dict[str, dict]
 
     def digest(self, settings: dict) -> str:
-        """sha256 over the function without its docstring, the data's name and the settings: what makes a record stale."""
+        """sha256 over the function without its docstring, the data, the protocol and the settings: what makes a record stale."""
         tree = ast.parse(textwrap.dedent(inspect.getsource(self.function)))
         body = tree.body[0].body
         if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
             body.pop(0)
-        text = ast.dump(tree) + self.data + json.dumps(settings, sort_keys=True)
+        text = ast.dump(tree) + self.data + self.protocol + json.dumps(settings, sort_keys=True)
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
@@ -89,7 +90,7 @@ class Outcome:
         return f"Outcome({', '.join(self.metrics)})"
 
 
-def experiment(id: str, *, title: str, data: str, stand_in: str, profiles: dict[str, dict]):
+def experiment(id: str, *, title: str, data: str, stand_in: str, protocol: str, profiles: dict[str, dict]):
     """Register the decorated function under ``id``; it must have a row for each profile, all with the same settings."""
     if set(profiles) != set(PROFILES) or len({frozenset(row) for row in profiles.values()}) != 1:
         raise VbookError(f"{id}: needs the same settings for each of {', '.join(PROFILES)}")
@@ -97,7 +98,7 @@ def experiment(id: str, *, title: str, data: str, stand_in: str, profiles: dict[
     def register(function):
         if id in _REGISTRY:
             raise VbookError(f"experiment {id!r} is registered twice")
-        _REGISTRY[id] = Experiment(id, title, function, data, stand_in, profiles)
+        _REGISTRY[id] = Experiment(id, title, function, data, stand_in, protocol, profiles)
         return function
 
     return register
@@ -129,8 +130,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
     chosen = find(id)
     settings = chosen.profiles[profile]
     name = chosen.stand_in if profile == "smoke" else chosen.data
-    protocol = data.card(chosen.data).protocols[0]
-    splits = (data.load(name, split, device, root=data_root, protocol=protocol) for split in ("train", "valid", "test"))
+    splits = (data.load(name, s, device, root=data_root, protocol=chosen.protocol) for s in ("train", "valid", "test"))
     train, valid, test = splits
     setup = Setup(settings, seed, device, profile, data_root, progress, train, valid, test)
     start = time.perf_counter()

@@ -4,9 +4,9 @@ import html
 from dataclasses import dataclass
 
 from vbook.errors import VbookError
-from vbook.results.records import Record
+from vbook.results.record import Record
 from vbook.results.references import MINUS, resolve
-from vbook.results.targets import targets
+from vbook.results.target import targets
 
 NONE = "–"
 
@@ -40,7 +40,8 @@ def compare(outcome, rows, record_profile: str = "laptop") -> Comparison:
     for label, metric, *target in rows:
         if metric not in record.metrics:
             raise VbookError(f"{record.id} has no metric {metric!r}; it has {', '.join(record.metrics)}")
-        table.append([(label, ""), _source(*target), _recorded(f"{record.experiment}.{record_profile}", metric), _measured(record, metric)])
+        recorded = _recorded(f"{record.experiment}.{record_profile}", metric)
+        table.append([(label, ""), _source(*target), recorded, _measured(record, metric)])
     stand_in = f", {record.data['name']}: not a result" if record.profile == "smoke" else ""
     return Comparison(table, ("", "source", "our record", f"this run ({record.profile}{stand_in})"))
 
@@ -52,7 +53,7 @@ def significant(value: float, digits: int = 3) -> str:
     ('−101', '0.0123', '12300')
     """
     rounded = float(f"{value:.{digits - 1}e}")
-    decimals = max(0, digits - 1 - int(f"{rounded:e}".rpartition("e")[2])) if rounded else 0
+    decimals = max(0, digits - 1 - int(f"{rounded:e}".rpartition("e")[2]))
     return f"{rounded:.{decimals}f}".replace("-", MINUS)
 
 

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 
 from vbook.errors import VbookError, nearest
-from vbook.results.records import Record, read_record, record_path, records
-from vbook.results.targets import targets
+from vbook.results.record import Record, read_record, record_path, records
+from vbook.results.target import targets
 
 MINUS = "\N{MINUS SIGN}"
 

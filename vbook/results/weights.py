@@ -7,7 +7,7 @@ from pathlib import Path
 from vbook import paths
 from vbook.errors import VbookError
 from vbook.models import VAE, vae
-from vbook.results.records import read_record, record_path
+from vbook.results.record import read_record, record_path
 
 PARTS = ("encoder", "decoder")
 LIMIT = 1_100_000  # bytes a file: they travel in the wheel and in pages

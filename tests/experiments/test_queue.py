@@ -1,0 +1,39 @@
+"""The queue: records as soon as measured, nothing twice, a budget that is kept."""
+
+import pytest
+
+from tests.experiments.test_registry import tiny  # noqa: F401
+from vbook.errors import VbookError
+from vbook.experiments import queue, reproduce
+from vbook.results import read_record
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """Records and weights in a folder of our own."""
+    monkeypatch.setattr(queue, "record_path", lambda name: tmp_path / f"{name}.json")
+    monkeypatch.setattr(queue.paths, "book", lambda *parts: tmp_path.joinpath(*parts))
+    return tmp_path
+
+
+def test_records_are_written_once_and_again_only_when_forced(tiny, shelf):  # noqa: F811
+    said = []
+    first = reproduce([tiny], "laptop", say=said.append)
+    assert first["ch00-tiny.laptop"].startswith("complete in") and said == [f"ch00-tiny.laptop: {first['ch00-tiny.laptop']}"]
+    record = read_record(shelf / "ch00-tiny.laptop.json")
+    assert record.artefacts and (shelf / "weights" / record.artefacts["decoder"]["file"]).is_file()
+    assert reproduce([tiny], "laptop", say=said.append) == {"ch00-tiny.laptop": "up to date"}
+    assert reproduce([tiny], "laptop", force=True, say=said.append)["ch00-tiny.laptop"].startswith("complete")
+
+
+def test_a_spent_budget_leaves_the_rest_for_later(tiny, shelf):  # noqa: F811
+    assert reproduce([tiny], "laptop", budget_seconds=0, say=lambda line: None) == {
+        "ch00-tiny.laptop": "not run: the budget is spent"
+    }
+    assert list(shelf.iterdir()) == []
+
+
+def test_unknown_ids_are_refused_before_anything_runs(tiny, shelf):  # noqa: F811
+    with pytest.raises(VbookError, match="unknown experiment 'ch99'"):
+        reproduce([tiny, "ch99"], "laptop")
+    assert list(shelf.iterdir()) == []

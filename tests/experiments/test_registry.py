@@ -1,0 +1,104 @@
+"""Experiments: registered once, run from their profile's numbers, their records told apart by what would change them."""
+
+import dataclasses
+import json
+
+import pytest
+
+from vbook.errors import VbookError
+from vbook.experiments import chapter02, experiments, find, registry, run
+from vbook.profiles import PROFILES
+from vbook.results import read_record
+
+DIGITS = dict(data="digits", stand_in="digits", protocol="static")
+TINY = dict(hidden=8, batch_size=256, lr=1e-3, epochs=1)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """An experiment that trains for a moment, registered for one test."""
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    registry._run.cache_clear()
+
+    @registry.experiment("ch00-tiny", title="tiny", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))
+    def small(setup):
+        """Two latents."""
+        return chapter02.train_vae(setup, 2)
+
+    yield "ch00-tiny"
+    registry._run.cache_clear()
+
+
+def test_every_experiment_has_a_row_for_each_profile_and_known_data():
+    from vbook import data
+
+    assert len(experiments()) >= 5
+    for chosen in experiments().values():
+        assert set(chosen.profiles) == set(PROFILES)
+        assert all(chosen.protocol in data.card(name).protocols for name in (chosen.data, chosen.stand_in))
+        assert data.card(chosen.stand_in).embedded
+
+
+def test_smoke_takes_the_embedded_data_whatever_the_root_holds(tiny, tmp_path):
+    outcome = run(tiny, "smoke", data_root=tmp_path / "nowhere")
+    assert outcome.record.data["name"] == "digits" and outcome.record.data["protocol"] == "static"
+    assert outcome.record.steps == outcome.steps == 6 and outcome.record.settings == TINY
+
+
+def test_one_process_runs_the_same_experiment_once(tiny):
+    assert run(tiny) is run(tiny) and run(tiny) is not run(tiny, seed=1)
+
+
+def test_records_go_where_the_runner_says(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("VBOOK_RECORDS", str(tmp_path))
+    outcome = run(tiny)
+    record = read_record(tmp_path / "ch00-tiny.smoke.json")
+    assert record == outcome.record and not record.artefacts and not (tmp_path / "weights").exists()
+    assert json.loads((tmp_path / "ch00-tiny.smoke.json").read_text())["status"] == "complete"
+
+
+def test_weights_travel_with_a_record_that_is_a_result(tiny, tmp_path):
+    outcome = run(tiny)
+    outcome.record = dataclasses.replace(outcome.record, profile="laptop")
+    record = registry.keep(outcome, tmp_path, tmp_path / "weights")
+    assert sorted(f.name for f in (tmp_path / "weights").iterdir()) == sorted(a["file"] for a in record.artefacts.values())
+
+
+def test_digest_follows_code_and_settings_but_not_words(tiny):
+    chosen = find(tiny)
+    assert chosen.digest(TINY) == chosen.digest(dict(reversed(TINY.items())))
+    assert chosen.digest(TINY) != chosen.digest(TINY | {"epochs": 2})
+    other = find("ch02-vae-2")
+    assert other.digest(TINY) != chosen.digest(TINY)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (dict(id="ch02-vae-21"), "did you mean 'ch02-vae-2"),
+        (dict(id="ch02-vae-2", profile="lapptop"), "did you mean 'laptop'"),
+        (dict(id="ch02-vae-2", device="gpu9"), "unknown device 'gpu9'"),
+    ],
+)
+def test_unknown_names_are_refused(call, words):
+    with pytest.raises(VbookError, match=words):
+        run(**call)
+
+
+def test_cuda_without_a_gpu_is_refused(monkeypatch):
+    monkeypatch.setattr(registry.torch.cuda, "is_available", lambda: False)
+    with pytest.raises(VbookError, match="finds no GPU"):
+        run("ch02-vae-2", device="cuda")
+
+
+@pytest.mark.parametrize("profiles", [{"smoke": {}}, {"smoke": {}, "laptop": {}, "paper": {"epochs": 1}}])
+def test_uneven_profiles_are_refused(profiles):
+    with pytest.raises(VbookError, match="same settings"):
+        registry.experiment("ch00-bad", title="", **DIGITS, profiles=profiles)
+
+
+def test_a_missing_setting_is_named(tiny):
+    setup = registry.Setup(TINY, 0, "cpu", "smoke", None, False, None, None, None)
+    assert setup.epochs == 1
+    with pytest.raises(AttributeError, match="no setting 'depth'"):
+        _ = setup.depth

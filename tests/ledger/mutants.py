@@ -1,0 +1,117 @@
+"""Break a formula of the package on purpose and see whether the test that guards it notices.
+
+Run as a program with a JSON list of [symbol, line, test] on standard input; prints a JSON list of [symbol, change, test, rc] for each
+mutant. torch is loaded once; each mutant lives in a fork whose function has other code, so files on disk stay as they are.
+"""
+
+import ast
+import copy
+import inspect
+import io
+import json
+import os
+import sys
+import types
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+SWAPS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
+CALLS = {"sum": "mean", "mean": "sum"}
+
+
+def function_of(thing):
+    """The plain function inside a property, a method or a decorated function."""
+    return inspect.unwrap(thing.fget if isinstance(thing, property) else thing)
+
+
+def sites(tree: ast.AST, function, text: list[str], line: str | None):
+    """The nodes of ``function`` where a sign, an operation or a factor can be changed; only on lines that contain ``line``."""
+    first = function.__code__.co_firstlineno
+    defined = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and first <= n.lineno <= first + len(n.decorator_list)
+                   and n.name == function.__name__)
+    for statement in defined.body:
+        for node in ast.walk(statement):
+            if change_of(node) and (line is None or line in text[node.lineno - 1]):
+                yield node
+
+
+def change_of(node: ast.AST) -> str | None:
+    """What ``mutate`` would do to the node, in words; None when it leaves it alone."""
+    if isinstance(node, ast.BinOp) and type(node.op) in SWAPS:
+        return f"{type(node.op).__name__} becomes {SWAPS[type(node.op)].__name__}"
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        # -1 is nearly always a dimension; -0.5 and -bound are signs.
+        index = isinstance(node.operand, ast.Constant) and isinstance(node.operand.value, int)
+        return None if index else "minus sign dropped"
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CALLS:
+        return f"{node.func.attr} becomes {CALLS[node.func.attr]}"
+    return None
+
+
+def mutate(node: ast.AST) -> None:
+    """Change the node in place."""
+    if isinstance(node, ast.BinOp):
+        node.op = SWAPS[type(node.op)]()
+    elif isinstance(node, ast.UnaryOp):
+        node.op = ast.UAdd()
+    else:
+        node.func.attr = CALLS[node.func.attr]
+
+
+def mutants(symbol: str, line: str | None):
+    """Pairs of a change in words and the changed code object of the function behind ``symbol``."""
+    from vbook.ledger import symbol as find
+
+    function = function_of(find(symbol))
+    source = Path(inspect.getsourcefile(function)).read_text(encoding="utf-8")
+    text, tree = source.splitlines(), ast.parse(source)
+    for k, node in enumerate(list(sites(tree, function, text, line))):
+        changed = copy.deepcopy(tree)
+        mutate(list(sites(changed, function, text, line))[k])
+        code = compile(ast.fix_missing_locations(changed), function.__code__.co_filename, "exec")
+        where = f"line {node.lineno}: {text[node.lineno - 1].strip()}"
+        yield f"{change_of(node)} in {where}", inner(code, function.__qualname__)
+
+
+def inner(code: types.CodeType, qualname: str) -> types.CodeType:
+    """The code object of that qualified name inside a module's."""
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            if constant.co_qualname == qualname:
+                return constant
+            if found := inner(constant, qualname):
+                return found
+    return None
+
+
+def run_test(test: str, symbol: str, code: types.CodeType | None) -> int:
+    """pytest's exit code for ``test`` in a fork in which ``symbol`` has ``code``: 0 means that nobody noticed."""
+    import pytest
+
+    from vbook.ledger import symbol as find
+
+    child = os.fork()
+    if child == 0:
+        rc = 3
+        try:
+            if code is not None:
+                function_of(find(symbol)).__code__ = code
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                rc = pytest.main([test, "-q", "-x", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist"])
+        finally:
+            os._exit(int(rc))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def main() -> None:
+    import vbook.bounds  # noqa: F401 (torch, once for all forks)
+
+    results = []
+    for symbol, line, test in json.load(sys.stdin):
+        for change, code in mutants(symbol, line):
+            results.append([symbol, change, test, run_test(test, symbol, code)])
+    json.dump(results, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Records: written whole or not at all, read back equal, refused when they are not what their name says."""
+
+import dataclasses
+import errno
+import json
+
+import pytest
+
+from vbook import paths
+from vbook.errors import VbookError
+from vbook.results import new_record, read_record, records, save_record
+from vbook.results.record import package_digest
+
+
+def sample(**changes):
+    return new_record(
+        **(
+            dict(
+                experiment="ch00-sample",
+                profile="laptop",
+                seeds=[0],
+                metrics={"elbo": {"mean": -101.25, "standard_error": 0.21, "n": 10_000, "unit": "nats"}},
+                data={"name": "digits", "title": "static digits", "protocol": "static", "digest": "sha256:0"},
+                settings={"epochs": 2},
+                device="CPU, 2 threads",
+                steps=10,
+            )
+            | changes
+        )
+    )
+
+
+def test_a_record_says_under_which_conditions_it_was_measured():
+    record = sample()
+    assert record.id == "ch00-sample.laptop"
+    assert {"python", "torch", "numpy"} <= record.versions.keys()
+    assert record.date.endswith("Z") and record.package_digest == package_digest()
+    if paths.root() and (paths.root() / ".git").exists():
+        assert len(record.commit) == 40 and record.dirty in (True, False)
+
+
+def test_save_and_read_give_the_same_record(tmp_path):
+    record = sample()
+    path = save_record(record, tmp_path)
+    assert path.name == "ch00-sample.laptop.json" and read_record(path) == record
+
+
+def test_a_record_that_is_not_a_number_is_not_written(tmp_path):
+    bad = sample(metrics={"elbo": {"mean": float("nan"), "unit": "nats"}})
+    with pytest.raises(ValueError, match="JSON"):
+        save_record(bad, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_old_record(tmp_path, monkeypatch):
+    path = save_record(sample(), tmp_path)
+    before = path.read_bytes()
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(paths.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        save_record(sample(steps=11), tmp_path)
+    assert path.read_bytes() == before and [f.name for f in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda fields: fields | {"id": "ch00-other.laptop"},
+        lambda fields: fields | {"schema": 99},
+        lambda fields: fields | {"surprise": 1},
+        lambda fields: {k: v for k, v in fields.items() if k != "metrics"},
+        lambda fields: [fields],
+    ],
+)
+def test_a_file_that_is_no_record_is_refused(tmp_path, spoil):
+    path = save_record(sample(), tmp_path)
+    path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
+    with pytest.raises(VbookError, match=r"ch00-sample\.laptop\.json"):
+        read_record(path)
+
+
+def test_cut_off_json_is_refused(tmp_path):
+    path = save_record(sample(), tmp_path)
+    path.write_text(path.read_text()[:-40])
+    with pytest.raises(VbookError, match="not a record"):
+        read_record(path)
+
+
+def test_every_committed_record_is_whole_and_says_how_it_was_measured():
+    for name, record in records().items():
+        assert name == record.id and record.metrics and record.seeds and record.date
+        assert record.status in ("complete", "partial") and (record.status == "complete" or record.reason)
+        assert record.profile != "smoke", f"{name}: smoke numbers are no results"
+        for metric, entry in record.metrics.items():
+            assert {"mean", "unit"} <= entry.keys(), f"{name}/{metric}"
+
+
+def test_digest_follows_the_code(tmp_path, monkeypatch):
+    from vbook.results import record as module
+
+    home = tmp_path / "vbook" / "results"
+    home.mkdir(parents=True)
+    source = home / "records.py"
+    source.write_text("a = 1\n")
+    monkeypatch.setattr(module, "__file__", str(source))
+    first = package_digest()
+    source.write_text("a = 2\n")
+    assert package_digest() != first
+
+
+def test_fields_are_those_of_the_schema():
+    promised = "seeds metrics data steps examples wall_time_s device versions commit dirty package_digest date status reason"
+    assert set(promised.split()) <= {f.name for f in dataclasses.fields(sample())}

@@ -1,0 +1,72 @@
+"""Weights of a record: what is loaded is what was saved, to float16, or nothing."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from tests.results.test_record import sample
+from vbook import paths
+from vbook.errors import VbookError
+from vbook.evaluation import evaluate
+from vbook.models import vae
+from vbook.results import records, save_record, weights
+
+ARCHITECTURE = dict(x_dim=12, z_dim=2, hidden=(6,), posterior="factorized", seed=3)
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """Records and weights in a folder of our own; the model that was saved there."""
+    model = vae(**ARCHITECTURE)
+    artefacts = weights.save_weights(model, "ch00-sample", "laptop", ARCHITECTURE, tmp_path)
+    save_record(dataclasses.replace(sample(), artefacts=artefacts), tmp_path)
+    monkeypatch.setattr(weights, "record_path", lambda name: tmp_path / f"{name}.json")
+    monkeypatch.setattr(weights.paths, "book", lambda *parts: tmp_path.joinpath(*parts[1:]))
+    return tmp_path, model
+
+
+def test_loaded_model_is_the_saved_one_to_half_precision(shelf):
+    _, model = shelf
+    loaded = weights.load_model("ch00-sample.laptop")
+    for a, b in zip(model.parameters(), loaded.parameters(), strict=True):
+        assert torch.equal(a.half().float(), b)
+
+
+@pytest.mark.parametrize("part", weights.PARTS)
+def test_a_changed_or_missing_file_is_refused(shelf, part):
+    folder, _ = shelf
+    file = folder / f"ch00-sample.laptop.{part}.safetensors"
+    blob = bytearray(file.read_bytes())
+    blob[-1] ^= 1
+    file.write_bytes(blob)
+    with pytest.raises(VbookError, match=rf"{part}\.safetensors: sha256 \w+, but the record names"):
+        weights.load_model("ch00-sample.laptop")
+    file.unlink()
+    with pytest.raises(VbookError, match="missing from book/weights"):
+        weights.load_model("ch00-sample.laptop")
+
+
+def test_a_record_without_weights_says_so(shelf):
+    save_record(sample(), shelf[0])
+    with pytest.raises(VbookError, match="keeps no weights"):
+        weights.load_model("ch00-sample.laptop")
+
+
+def test_too_large_a_network_is_refused(tmp_path):
+    with pytest.raises(VbookError, match="more than 1,100,000"):
+        weights.save_weights(vae(784, 2, hidden=(900,)), "ch00-big", "laptop", {}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("record_id", [r for r in records() if records()[r].artefacts])
+def test_committed_weights_reach_the_recorded_bound(record_id):
+    """float16 costs less than 0.1 nats; the validation bound is evaluated anew from the committed files."""
+    from vbook import data
+
+    record = records()[record_id]
+    valid = data.load(record.data["name"], "valid", protocol=record.data["protocol"])
+    found = evaluate(weights.load_model(record_id), valid.x)
+    assert found.mean == pytest.approx(record.metrics["elbo_valid"]["mean"], abs=0.1)
+    assert paths.book("weights").is_dir()

@@ -1,0 +1,66 @@
+"""What a browser sees of a page: shared by the tests of the sample and of the real site."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+from vbook.site import vendor
+
+
+def pages(site: Path) -> list[str]:
+    """The addresses of a site's pages, from its folder; the front door, which only leads on, is not one."""
+    files = (file for file in site.rglob("*.html") if "_static" not in file.parts and file != site / "index.html")
+    return sorted(file.relative_to(site).as_posix() for file in files)
+
+
+@contextmanager
+def visit(browser, address: str, width: int = 1280, scheme: str = "light", **options):
+    """Open a page; yields it with ``page.complaints``: console errors, failed and foreign requests."""
+    context = browser.new_context(viewport={"width": width, "height": 850}, color_scheme=scheme, **options)
+    page = context.new_page()
+    page.complaints = []
+    home = address.split("/")[0] + "//" + address.split("/")[2]
+    page.on("console", lambda said: said.type in ("error", "warning") and page.complaints.append(said.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("requestfailed", lambda request: page.complaints.append(f"failed: {request.url}"))
+    page.on("response", lambda answer: answer.status >= 400 and page.complaints.append(f"{answer.status}: {answer.url}"))
+    page.on("request", lambda request: _foreign(request.url, home) and page.complaints.append(f"foreign: {request.url}"))
+    try:
+        page.goto(address)
+        page.evaluate("document.fonts.ready")
+        yield page
+    finally:
+        context.close()
+
+
+def _foreign(url: str, home: str) -> bool:
+    return not url.startswith((home, "data:", "blob:"))
+
+
+def serious_findings(page) -> list[str]:
+    """What axe finds serious or critical on the page, as ``rule: element``."""
+    page.evaluate((vendor.modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    grave = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+    return [f"{rule['id']}: {node['html'][:160]} {node['failureSummary'][:300]}" for rule in grave for node in rule["nodes"]]
+
+
+SAYS = """() => {
+  const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+  const images = [...document.querySelectorAll("img")];
+  return {
+    twice: ids.filter((id, at) => ids.indexOf(id) !== at),
+    dangling: [...document.querySelectorAll('a[href^="#"]')].map((a) => decodeURIComponent(a.getAttribute("href").slice(1)))
+      .filter((id) => id && !document.getElementById(id)),
+    nameless: images.filter((image) => !image.alt).map((image) => image.src),
+    broken: images.filter((image) => image.loading !== "lazy" && !image.naturalWidth).map((image) => image.src),
+    merror: document.querySelectorAll("mjx-merror, merror").length,
+    raw: [...document.querySelectorAll(".bd-article p, .bd-article li, figcaption")].map((node) => {
+      const copy = node.cloneNode(true);
+      copy.querySelectorAll("code, mjx-container").forEach((part) => part.remove());
+      return copy.textContent;
+    }).filter((text) => /\\$[^$]+\\$|\\\\(?:mathbb|frac|tag|begin)|\\{vbook-/.test(text)),
+    left: [...document.querySelectorAll(".bd-sidebar-primary, .bd-article > section > *")]
+      .filter((node) => node.getBoundingClientRect().width && node.getBoundingClientRect().left < 0).map((node) => node.className),
+    wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  };
+}"""

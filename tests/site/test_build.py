@@ -1,0 +1,161 @@
+import json
+import subprocess
+import sys
+
+import pytest
+import sample
+
+from vbook.errors import VbookError
+from vbook.site import build
+from vbook.site.build import build_site, chapter_files, stage
+
+TABLE = """format: jb-book
+root: book/index
+parts:
+  - caption: The thesis
+    chapters:
+      - file: chapters/02-variational-autoencoders
+"""
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A book that is staged but not built."""
+    (tmp_path / "book" / "results").mkdir(parents=True)
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "_config.yml").write_text("title: x")
+    (tmp_path / "_toc.yml").write_text(TABLE)
+    (tmp_path / "book" / "index.md").write_text("# x")
+    (tmp_path / "book" / "results" / "a.json").write_text("{}")
+    (tmp_path / "chapters" / "02-variational-autoencoders.ipynb").write_text("committed")
+    return tmp_path
+
+
+def _stage(book, *args):
+    stage(book, book / "staged", "smoke", *args)
+    return book / "staged" / "chapters" / "02-variational-autoencoders.ipynb"
+
+
+def test_chapters_come_from_the_table_of_contents(book):
+    assert chapter_files(book) == ["chapters/02-variational-autoencoders.ipynb"]
+
+
+def test_stages_the_executed_copy_of_the_profile_where_there_is_one(book):
+    assert _stage(book).read_text() == "committed"
+    executed = book / "_build" / "executed" / "smoke" / "02-variational-autoencoders.ipynb"
+    executed.parent.mkdir(parents=True)
+    executed.write_text("executed")
+    assert _stage(book).read_text() == "executed"
+    assert _stage(book, ["03-other"]).read_text() == "committed"
+
+
+def test_staging_keeps_times_removes_what_is_gone_and_leaves_records_out(book):
+    first = _stage(book).stat().st_mtime_ns
+    (book / "staged" / "book" / "old.md").write_text("gone")
+    assert _stage(book).stat().st_mtime_ns == first
+    assert sorted(file.name for file in (book / "staged" / "book").rglob("*") if file.is_file()) == ["index.md"]
+
+
+def test_a_missing_chapter_is_named(book):
+    (book / "chapters" / "02-variational-autoencoders.ipynb").unlink()
+    with pytest.raises(VbookError, match=r"chapters/02-variational-autoencoders\.ipynb is in the table of contents"):
+        _stage(book)
+
+
+def test_an_unknown_profile_is_refused(book):
+    with pytest.raises(VbookError, match="did you mean 'smoke'"):
+        build_site("smokey", top=book)
+
+
+@pytest.fixture(scope="module")
+def own_book(tmp_path_factory):
+    """A built book that a test may change."""
+    top = sample.write(tmp_path_factory.mktemp("own"))
+    build_site(top=top)
+    return top
+
+
+def _pages(top):
+    return {file.name: file.read_bytes() for file in (top / "_build" / "html").rglob("*.html")}
+
+
+@pytest.mark.slow
+def test_nothing_changed_nothing_done(own_book, monkeypatch):
+    monkeypatch.setattr(build, "_make", lambda work: pytest.fail("built again"))
+    build_site(top=own_book)
+
+
+@pytest.mark.slow
+def test_one_page_changed_no_chapter_written(own_book):
+    before, page = _pages(own_book), own_book / "book" / "notation.md"
+    page.write_text(page.read_text() + "\nA new sentence with $a^{77}$.\n")
+    build_site(top=own_book)
+    after = _pages(own_book)
+    chapters = ("02-variational-autoencoders.html", "03-next.html")
+    assert b"A new sentence" in after["notation.html"] and all(after[name] == before[name] for name in chapters)
+
+
+@pytest.mark.slow
+def test_all_mistakes_are_told_at_once_and_the_old_site_stays(own_book):
+    before, page = _pages(own_book), own_book / "book" / "notation.md"
+    good = page.read_text()
+    chapter = "../chapters/02-variational-autoencoders.ipynb"
+    bad = rf"""
+$\undefinedmacro$, [(9.9)]({chapter}#eq-9.9), {sample.number_link().replace("[", "[1")}, [5.0](record:nothing/here)
+
+$$ a \tag{{1.1}} $$
+
+$$ b \tag{{1.1}} $$
+"""
+    page.write_text(good + bad)
+    with pytest.raises(VbookError) as caught:
+        build_site(top=own_book)
+    page.write_text(good)
+    told = str(caught.value)
+    for part in ("Undefined control sequence", "eq-9.9, an equation that isn't there", "the text says 1", "no record 'nothing'"):
+        assert f"book/notation: {part}" in told or part in told
+    assert "equation (1.1) stands twice" in told
+    assert _pages(own_book) == before
+
+
+@pytest.mark.slow
+def test_a_link_to_nowhere_fails_and_an_interrupted_build_starts_afresh(own_book):
+    page = own_book / "book" / "notation.md"
+    good = page.read_text()
+    page.write_text(good + "\n[nowhere](nowhere.md)\n")
+    with pytest.raises(VbookError, match=r"nowhere\.md"):
+        build_site(top=own_book)
+    page.write_text(good)
+    half = own_book / "_build" / "sphinx" / "html" / "book" / "notation.html"
+    half.write_text("<!DOCTYPE html><p>half a pa")  # newer than its source, so Sphinx alone would keep it
+    build_site(top=own_book)
+    assert b"approximate posterior" in _pages(own_book)["notation.html"]
+
+
+def _article(file):
+    text = file.read_text(encoding="utf-8")
+    return text[text.index("<article") : text.index("</article>")]
+
+
+@pytest.mark.slow
+def test_plain_jupyter_book_gives_the_same_pages(sample_book, sample_site, tmp_path):
+    code = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "build", str(sample_book), "--path-output", str(tmp_path), "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for page in ("chapters/02-variational-autoencoders.html", "book/index.html", "book/notation.html"):
+        plain = tmp_path / "_build" / "html" / page
+        assert _article(plain) == _article(sample_site / page)
+        assert "Content-Security-Policy" in plain.read_text(encoding="utf-8")
+
+
+def test_no_sources_and_no_solutions_to_download(sample_site):
+    names = [file.name for file in sample_site.rglob("*") if file.is_file()]
+    assert not (sample_site / "_sources").exists()
+    assert not [name for name in names if name.endswith((".ipynb", ".md"))]
+
+
+def test_the_search_index_holds_words_not_tex(sample_site):
+    index = (sample_site / "searchindex.js").read_text(encoding="utf-8")
+    terms = json.loads(index[index.index("(") + 1 : index.rindex(")")])["terms"]
+    assert "encod" in terms and not {"mathbb", "mathcal", "phi", "frac"} & set(terms)

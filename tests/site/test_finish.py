@@ -1,0 +1,63 @@
+import base64
+import hashlib
+import re
+
+from vbook.site.finish import finish, finish_page, policy, slim
+
+PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8" />
+<script defer src="_static/scripts/fontawesome.js?digest=1"></script>
+<script>first()</script><script type="application/json">{"a": "onclick='x'"}</script></head>
+<body><button class="a" onclick="go('x')" id="b">x</button><script type="module">second()</script></body></html>"""
+
+
+def _digest(text):
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def test_the_policy_names_exactly_the_inline_scripts():
+    named = re.findall(r"'sha256-[^']+'", policy(PAGE))
+    assert named == [_digest("first()"), _digest("second()")]
+
+
+def test_the_policy_is_the_one_agreed_on():
+    assert policy("<p>") == (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'"
+    )
+
+
+def test_icon_script_and_inline_handlers_go_scripts_stay():
+    page = finish_page(PAGE)
+    assert "fontawesome" not in page and '<button class="a" id="b">' in page
+    assert """{"a": "onclick='x'"}""" in page and "first()" in page and "second()" in page
+    assert page.index("Content-Security-Policy") < page.index("<script")
+
+
+def test_finishing_twice_changes_nothing():
+    assert finish_page(finish_page(PAGE)) == finish_page(PAGE)
+
+
+def test_only_icon_rules_leave_the_style_sheet():
+    kept = ".a{color:red}.fancy{margin:0}@font-face{font-family:X;src:url(x.woff2)}"
+    fonts = "@font-face{font-family:Font Awesome;src:url(../vendor/fontawesome/a.woff2)}"
+    assert slim(kept + fonts + ".fa-x:before,.fa-y:before{content:'a'}.b{c:d}") == kept + ".b{c:d}"
+
+
+def test_unused_files_are_removed(tmp_path):
+    for name in ("scripts/fontawesome.js", "vendor/fontawesome/webfonts/a.woff2", "styles/pydata-sphinx-theme.css", "a.js.map"):
+        file = tmp_path / "_static" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x")
+    (tmp_path / "start.html").write_text(PAGE.replace("<script>", "<title>Start</title><script>", 1))
+    finish(tmp_path, "start")
+    left = sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file())
+    assert left == ["_static/styles/pydata-sphinx-theme.css", "index.html", "start.html"]
+    front = (tmp_path / "index.html").read_text()
+    assert "url=start.html" in front and "<title>Start</title>" in front and "Content-Security-Policy" in front
+
+
+def test_search_scripts_wait_except_on_the_search_page():
+    script = '<script src="_static/searchtools.js?v=1"></script>'
+    assert finish_page(script) == script.replace("<script src", "<script defer src")
+    search = script + '<div id="search-results"></div>'
+    assert finish_page(search) == search

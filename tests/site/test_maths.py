@@ -1,0 +1,78 @@
+import json
+import re
+
+import pytest
+
+from vbook.errors import VbookError
+from vbook.site import maths
+from vbook.site.maths import Typesetter, split_tag
+
+
+def test_two_tags_in_one_block_are_refused():
+    with pytest.raises(VbookError, match=r"one .tag a block, found 2"):
+        split_tag(r"a \tag{1} \\ b \tag{2}")
+
+
+@pytest.fixture
+def typesetter(tmp_path):
+    return Typesetter(tmp_path / "maths.json")
+
+
+def test_formulas_come_with_mathml_for_screen_readers(typesetter):
+    assert typesetter.add([(r"q_\phi(z \mid x)", False)]) == {}
+    html = typesetter.html(r"q_\phi(z \mid x)", False)
+    assert 'aria-hidden="true"' in html and "<mjx-assistive-mml" in html and "<math" in html
+    assert "data-latex" not in html
+
+
+def test_aligned_blocks_and_the_macros_of_the_thesis(typesetter):
+    tex = r"\begin{aligned} a &= \mathbb{E}_{q}\left[\log \frac{p}{q}\right] \\"
+    tex += r" &= \boldsymbol\phi \odot \nabla\operatorname{diag}(\sigma) \end{aligned}"
+    assert typesetter.add([(tex, True)]) == {}
+    assert typesetter.html(tex, True).count("<mjx-mtr") == 2
+
+
+@pytest.mark.parametrize("tex", [r"\undefinedmacro", r"\frac{a", r"a \right)", r"\begin{aligned} a", r"a \\ \tag{1} \tag{2}"])
+def test_mistakes_are_reported_and_not_kept(typesetter, tex):
+    errors = typesetter.add([(tex, True), ("fine", True)])
+    assert list(errors) == [(tex, True)] and errors[tex, True]
+    with pytest.raises(VbookError, match="MathJax"):
+        typesetter.html(tex, True)
+
+
+def test_the_cache_spares_node(typesetter, monkeypatch):
+    typesetter.add([("a+b", False)])
+    monkeypatch.setattr(maths, "_run", lambda formulas: pytest.fail("typeset twice"))
+    again = Typesetter(typesetter.file)
+    assert again.add([("a+b", False)]) == {} and again.html("a+b", False) == typesetter.html("a+b", False)
+
+
+def test_a_cache_cut_short_or_of_another_version_is_void(typesetter):
+    typesetter.add([("a+b", False)])
+    whole = typesetter.file.read_text()
+    typesetter.file.write_text(whole[:-20])
+    assert Typesetter(typesetter.file).formulas == {}
+    typesetter.file.write_text(json.dumps(json.loads(whole) | {"version": "other"}))
+    assert Typesetter(typesetter.file).formulas == {}
+
+
+def test_the_style_sheet_names_only_the_fonts_in_use(typesetter):
+    typesetter.add([("a", False), (r"\mathbb{E}", False)])
+    plain, double = typesetter.stylesheet([("a", False)]), typesetter.stylesheet([("a", False), (r"\mathbb{E}", False)])
+    assert "mjx-ncm-ds.woff2" not in plain and "mjx-ncm-ds.woff2" in double
+    assert "mjx-c1D44E" in plain and "mjx-c1D53C" not in plain
+
+
+LONG = r"\mathcal L_{\theta,\phi}(x) = \log p_\theta(x) - D_{KL}(q_\phi(z \mid x) \,\|\, p_\theta(z \mid x))"
+
+
+def test_a_long_formula_breaks_after_its_operators_only(typesetter):
+    typesetter.add([(LONG, False)])
+    before = re.findall(r"([^<>]+)</mjx-c></mjx-mo><mjx-break", typesetter.html(LONG, False))
+    assert before == ["=", "\N{MINUS SIGN}"]  # neither inside the parentheses nor at the bars
+
+
+def test_a_short_formula_stays_together_and_keeps_its_spaces(typesetter):
+    typesetter.add([("a = b", False)])
+    html = typesetter.html("a = b", False)
+    assert "<mjx-break" not in html and '<mjx-mo space="4">' in html and '<mjx-mi space="4">' in html

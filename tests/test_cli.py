@@ -1,0 +1,191 @@
+"""The command line: quick help with examples, one clear line for a mistake, the right exit code."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import vbook
+from vbook import cli, data, experiments, pipeline, results
+from vbook.cli import budget, tables
+from vbook.errors import VbookError
+
+COMMANDS = ["run", "build", "reproduce", "results", "data list", "data get", "data verify"]
+
+
+def call(capsys, *args) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of ``vbook args``."""
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(arg) for arg in args])
+    out, err = capsys.readouterr()
+    return end.value.code or 0, out, err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_with_an_example(capsys, command):
+    code, out, _ = call(capsys, *command.split(), "--help")
+    assert code == 0 and f"Example: vbook {command}" in out
+
+
+def test_help_and_version_load_nothing_heavy(capsys):
+    assert call(capsys, "--version") == (0, f"vbook {vbook.__version__}\n", "")
+    heavy = "{'torch', 'numpy', 'yaml', 'papermill', 'sphinx', 'vbook.data'}"
+    script = f"import sys, vbook.cli; print({heavy} & set(sys.modules) or 'light')"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "light\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (["rnu"], "Did you mean 'run'"),
+        (["data", "verfy"], "Did you mean 'verify'"),
+        (["run", "--proflie", "smoke"], "--profile"),
+        (["run", "--seed", "two"], "--seed"),
+        (["data", "get"], "names"),
+        (["run", "99"], "vbook: unknown chapter '99'"),
+        (["run", "--profile", "laptpo"], "vbook: unknown profile 'laptpo'; did you mean 'laptop'?"),
+        (["build", "--profile", "smok"], "did you mean 'smoke'"),
+        (["reproduce", "--budget", "soon"], "vbook: a budget is a time"),
+        (["reproduce", "ch02-vae-21"], "vbook: unknown experiment 'ch02-vae-21'; did you mean"),
+        (["reproduce", "--profile", "papre"], "did you mean 'paper'"),
+        (["data", "get", "mnits"], "vbook: unknown data set 'mnits'; did you mean 'mnist'?"),
+        (["data", "verify", "mnits"], "did you mean 'mnist'"),
+    ],
+)
+def test_bad_input_is_one_clear_message_and_code_2(capsys, args, hint):
+    code, out, err = call(capsys, *args)
+    assert code == 2 and hint in err and "Traceback" not in out + err
+    if err.startswith("vbook:"):
+        assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("mendable", "expected"), [([], 0), ([True], 2), ([False], 1), ([True, False], 1)]
+)  # a VbookError in a cell is the user's to mend
+def test_failing_chapters_decide_the_exit_code(capsys, monkeypatch, mendable, expected):
+    failures = [pipeline.Failure("02-x", "02-x failed in cell 4: no", value) for value in mendable]
+    monkeypatch.setattr(pipeline, "run_chapters", lambda *args, **options: failures)
+    code, _, err = call(capsys, "run")
+    assert code == expected and err.count("vbook: 02-x failed in cell 4: no") == len(mendable)
+
+
+def test_run_passes_everything_on(capsys, monkeypatch, tmp_path):
+    seen = {}
+    monkeypatch.setattr(
+        pipeline, "run_chapters", lambda words, profile, **options: seen.update(options, words=words, profile=profile) or []
+    )
+    args = ["2", "03", "--profile", "laptop", "--seed", 3, "--device", "cuda", "--data-root", tmp_path, "-p", "a=1", "-p", "b=2"]
+    assert call(capsys, "run", *args, "--jobs", 2, "--commit", "--force")[0] == 0
+    expected = dict(words=["2", "03"], profile="laptop", seed=3, device="cuda", data_root=tmp_path, extra=["a=1", "b=2"])
+    assert seen == expected | dict(jobs=2, do_commit=True, force=True)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "message"),
+    [
+        (VbookError("put it there"), 2, "vbook: put it there\n"),
+        (
+            OSError(28, "No space left on device", "a.ipynb"),
+            2,
+            "vbook: No space left on device: a.ipynb; nothing was left half written",
+        ),
+        (PermissionError(13, "Permission denied", "a.ipynb"), 2, "vbook: Permission denied: a.ipynb"),
+        (KeyboardInterrupt(), 130, "vbook: interrupted"),
+    ],
+)
+def test_faults_are_told_in_words(capsys, monkeypatch, error, expected, message):
+    def fail(*args, **options):
+        raise error
+
+    monkeypatch.setattr(pipeline, "run_chapters", fail)
+    code, _, err = call(capsys, "run")
+    assert code == expected and message in err and "Traceback" not in err
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(pipeline, "run_chapters", lambda *args, **options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["run"])
+
+
+@pytest.mark.parametrize("text", ["", "0m", "5x", "m", "-3m", "1m1h", "inf"])
+def test_budgets_that_are_no_time(text):
+    with pytest.raises(VbookError, match="a budget is a time"):
+        budget.seconds(text)
+
+
+def test_reproduce_passes_everything_on(capsys, monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(experiments, "reproduce", lambda *args, **options: seen.append((args, options)))
+    assert call(capsys, "reproduce", "a", "b", "--profile", "paper", "--budget", "25m", "--data-root", tmp_path)[0] == 0
+    expected = dict(seed=0, device="cpu", data_root=str(tmp_path), budget_seconds=1500.0, force=False)
+    assert seen == [((["a", "b"], "paper"), expected)]
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """One record with two metrics, one of them answering a target; another target that nothing answers."""
+    targets = {
+        "t/a": dict(id="t/a", value=-101.8, unit="nats", record="ch02-vae-20.laptop/elbo"),
+        "t/b": dict(id="t/b", value=3.5, unit="%"),
+    }
+    metrics = {"elbo": dict(mean=-101.3, standard_error=0.25, unit="nats"), "steps": dict(mean=4.0, unit="steps")}
+    record = results.Record("ch02-vae-20", "laptop", [0], metrics, {}, {}, status="partial")
+    monkeypatch.setattr(tables, "records", lambda: {record.id: record})
+    monkeypatch.setattr(tables, "targets", lambda: targets)
+
+
+def test_results_as_text_and_json(capsys, measured):
+    code, out, _ = call(capsys, "results", "--json")
+    rows = json.loads(out)
+    assert code == 0 and [(row["record"], row["target"], row["status"]) for row in rows] == [
+        ("ch02-vae-20.laptop/elbo", "t/a", "partial"),
+        ("ch02-vae-20.laptop/steps", None, "partial"),
+        (None, "t/b", "not run"),
+    ]
+    assert rows[0]["difference"] == pytest.approx(0.5) and rows[0]["standard_error"] == 0.25
+    _, text, _ = call(capsys, "results")
+    assert text.splitlines()[1].split() == [
+        "ch02-vae-20.laptop/elbo",
+        "−101.30",
+        "0.25",
+        "nats",
+        "−101.80",
+        "0.50",
+        "t/a",
+        "partial",
+    ]
+
+
+def test_browser_is_named_missing_or_wrong(capsys, monkeypatch):
+    monkeypatch.setenv("VBOOK_BROWSER", sys.executable)
+    assert call(capsys, "browser")[:2] == (0, f"{sys.executable}\n")
+    monkeypatch.setenv("VBOOK_BROWSER", "no-such-browser")
+    code, _, err = call(capsys, "browser")
+    assert code == 2 and "no-such-browser" in err
+    monkeypatch.setattr("vbook.site.browser.find", lambda: None)
+    assert call(capsys, "browser")[0] == 1
+
+
+def test_data_commands(capsys, tmp_path):
+    code, out, _ = call(capsys, "data", "list", "--data-root", tmp_path)
+    assert code == 0 and str(tmp_path) in out.splitlines()[0]
+    assert [line.split()[0] for line in out.splitlines()[1:]].count("embedded") == sum(
+        card.embedded for card in data.cards().values()
+    )
+    code, out, _ = call(capsys, "data", "verify", "digits")
+    assert code == 0 and out.startswith("ok ")
+    code, out, _ = call(capsys, "data", "verify", "frey-face", "--data-root", tmp_path)
+    assert code == 1 and out.startswith("missing ")
+    face = tmp_path / "frey_faces" / "frey_rawface.mat"
+    face.parent.mkdir()
+    face.write_bytes(b"not a face")
+    code, out, _ = call(capsys, "data", "verify", "frey-face", "--data-root", tmp_path)
+    assert code == 1 and out.startswith("damaged ") and "expected" in out
+
+
+def test_the_module_runs_as_a_program(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "vbook.cli", "run", "99"], capture_output=True, text=True, env=os.environ)
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith("vbook: unknown chapter '99'")

@@ -1,0 +1,105 @@
+"""``book/ledger.yml``: one entry for each thing of a source that the book has to answer for."""
+
+import functools
+import re
+from dataclasses import dataclass, fields
+
+from vbook import paths
+from vbook.errors import VbookError, nearest
+
+PLACED = ("section", "definition", "figure")  # need a place in the book
+TESTED = ("identity", "estimator", "algorithm", "claim")  # need a symbol and a test as well
+KINDS = PLACED + TESTED
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One section, equation, algorithm, figure or claim of a source.
+
+    ``where`` is ``<file>#<anchor>``, ``symbol`` a dotted name in the package, ``test`` a pytest node id without parameters, and
+    ``line`` a piece of the symbol's source that computes the formula, for symbols that do much else.
+    """
+
+    id: str
+    kind: str
+    title: str
+    status: str
+    where: str | None = None
+    symbol: str | None = None
+    test: str | None = None
+    line: str | None = None
+
+    @property
+    def number(self) -> str:
+        """What stands behind the kind of anchor: ``2.10`` of ``thesis/eq-2.10``.
+
+        >>> Entry("thesis/eq-2.10", "estimator", "the ELBO", "open").number
+        '2.10'
+        """
+        return self.id.rpartition("/")[2].partition("-")[2]
+
+    @property
+    def label(self) -> str:
+        """What readers call it: ``(2.10)``, ``section 2.3``, ``algorithm 1``, ``figure 2.1``, else the id's last part."""
+        kind, _, number = self.id.rpartition("/")[2].partition("-")
+        names = {"eq": "({})", "sec": "section {}", "alg": "algorithm {}", "fig": "figure {}"}
+        return names.get(kind, kind + " {}").format(number)
+
+    @property
+    def chapter(self) -> str:
+        """The source's chapter, from the anchor of ``where``'s file: ``2`` of ``chapters/02-….ipynb``; ``""`` when open."""
+        found = re.match(r"chapters/0*(\d+)-", self.where or "")
+        return found[1] if found else ""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All entries, and ``equations``: how many numbered equations each chapter of the thesis has."""
+
+    entries: tuple[Entry, ...]
+    equations: dict[str, int]
+
+    def closed_equations(self, chapter: str) -> int:
+        """How many numbered equations of a thesis chapter are closed."""
+        prefix = f"thesis/eq-{chapter}."
+        return sum(entry.status == "closed" and entry.id.startswith(prefix) for entry in self.entries)
+
+
+@functools.cache
+def ledger() -> Ledger:
+    """The book's ledger."""
+    return read_ledger(paths.book("ledger.yml").read_text(encoding="utf-8"))
+
+
+def read_ledger(text: str) -> Ledger:
+    """The Ledger in a YAML text; VbookError naming the entry for a kind, a field or a proof that is missing or unknown.
+
+    >>> entry = "{id: thesis/sec-1, kind: section, title: t, status: open}"
+    >>> read_ledger("equations: {'1': 19}\\nentries: [" + entry + "]").equations
+    {'1': 19}
+    """
+    import yaml
+
+    content = yaml.safe_load(text)
+    entries = tuple(_entry(row) for row in content["entries"])
+    names = [entry.id for entry in entries]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise VbookError(f"ledger.yml: {', '.join(sorted(twice))} stands twice")
+    return Ledger(entries, {str(chapter): count for chapter, count in content["equations"].items()})
+
+
+def _entry(row: dict) -> Entry:
+    known = [field.name for field in fields(Entry)]
+    if unknown := set(row) - set(known):
+        raise VbookError(f"ledger.yml, {row.get('id')!r}: unknown {sorted(unknown)}{nearest(min(unknown), known)}")
+    if missing := {"id", "kind", "title", "status"} - set(row):
+        raise VbookError(f"ledger.yml, {row.get('id')!r}: lacks {sorted(missing)}")
+    entry = Entry(**row)
+    if entry.kind not in KINDS:
+        raise VbookError(f"ledger.yml, {entry.id!r}: unknown kind {entry.kind!r}{nearest(entry.kind, KINDS)}")
+    if entry.status not in ("open", "closed"):
+        raise VbookError(f"ledger.yml, {entry.id!r}: status is open or closed, not {entry.status!r}")
+    needed = ("where", "symbol", "test") if entry.kind in TESTED else ("where",)
+    if entry.status == "closed" and (lacking := [name for name in needed if not getattr(entry, name)]):
+        raise VbookError(f"ledger.yml, {entry.id!r}: a closed {entry.kind} needs {' and '.join(lacking)}")
+    return entry

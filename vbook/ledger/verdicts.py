@@ -1,0 +1,70 @@
+"""The verdict on each number that a source reports: reproduced, better, short by how much, partial, stale or not run."""
+
+import math
+from dataclasses import dataclass
+
+from vbook.results import Record, records, targets
+
+SIGMAS = 2.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A target beside the record that answers it; ``difference`` is ours minus theirs, ``record`` is None when not run."""
+
+    target: dict
+    word: str
+    difference: float | None = None
+    tolerance: float | None = None
+    record: Record | None = None
+    metric: str | None = None
+
+
+def verdicts() -> list[Verdict]:
+    """The verdict on every target, in the order of ``targets.yml``."""
+    known = records()
+    return [_verdict_on(target, known) for target in targets().values()]
+
+
+def _verdict_on(target: dict, known: dict[str, Record]) -> Verdict:
+    record_id, _, metric = (target.get("record") or "").rpartition("/")
+    record = known.get(record_id)
+    if record is None or metric not in record.metrics:
+        return Verdict(target, "not run")
+    entry = record.metrics[metric]
+    word, difference, tolerance = verdict(
+        entry["mean"], target["value"], target["direction"], entry.get("standard_error"), target.get("spread")
+    )
+    if record.status != "complete":
+        word = "partial"
+    elif changed(record):
+        word = "stale"
+    return Verdict(target, word, difference, tolerance, record, metric)
+
+
+def verdict(
+    ours: float, theirs: float, direction: str, standard_error: float | None = None, spread: float | None = None
+) -> tuple[str, float, float]:
+    """The word, the difference (ours minus theirs) and the tolerance, two combined standard errors.
+
+    ``direction`` says what is good: ``higher``, ``lower`` or ``equal``. Within the tolerance a number is ``reproduced``; outside
+    it is ``better`` or ``short`` where more or less is better, and ``different`` where only equal is right.
+
+    >>> verdict(-101.3, -101.8, "higher", standard_error=0.1)[0], verdict(-101.3, -80.0, "higher", standard_error=0.1)[0]
+    ('better', 'short')
+    """
+    difference = ours - theirs
+    tolerance = SIGMAS * math.hypot(standard_error or 0.0, spread or 0.0)
+    if abs(difference) <= tolerance:
+        return "reproduced", difference, tolerance
+    if direction == "equal":
+        return "different", difference, tolerance
+    return ("better" if (difference > 0) == (direction == "higher") else "short"), difference, tolerance
+
+
+def changed(record: Record) -> bool:
+    """Whether the experiment behind a record is gone or has other code or settings than when it was measured."""
+    from vbook.experiments import experiments  # here, because it loads torch and the ledger's readers don't need it
+
+    experiment = experiments().get(record.experiment)
+    return experiment is None or record.experiment_digest != experiment.digest(experiment.profiles[record.profile])

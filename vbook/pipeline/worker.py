@@ -1,0 +1,91 @@
+"""Runs one notebook through papermill in a process of its own: ``python -m vbook.pipeline.worker job.json``.
+
+It leaves the index of the running cell in ``progress`` beside the job and ends, kernel included, when its standard input closes:
+a runner that was killed outright leaves nothing running behind.
+"""
+
+import json
+import os
+import re
+import sys
+import threading
+from pathlib import Path
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def execute(job: dict, report=lambda cell: None) -> dict | None:
+    """Run ``job["notebook"]`` with ``job["parameters"]`` into ``job["output"]``; None, or what went wrong and in which cell.
+
+    ``report`` is called with the index of each cell before it runs. A failed run leaves the notebook, as far as it came, in the
+    output.
+    """
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    class Reporting(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, kernel_name, **options):
+            started = nb_man.cell_start
+
+            def cell_start(cell, cell_index=None, **more):
+                report(cell_index)
+                started(cell, cell_index, **more)
+
+            nb_man.cell_start = cell_start
+            return super().execute_managed_notebook(nb_man, kernel_name, **options)
+
+    papermill_engines.register("vbook", Reporting)
+    try:
+        papermill.execute_notebook(
+            job["notebook"],
+            job["output"],
+            parameters=job["parameters"],
+            engine_name="vbook",
+            kernel_name=job["kernel"],
+            language="python",
+            request_save_on_cell_execute=False,
+            progress_bar=False,
+            cwd=job["cwd"],
+        )
+    except papermill.PapermillExecutionError as error:
+        lines = [line for text in error.traceback for line in _ANSI.sub("", text).splitlines()]
+        return {"cell": error.cell_index, "ename": error.ename, "evalue": _ANSI.sub("", error.evalue), "lines": lines}
+    except DeadKernelError:
+        return {"cell": None, "ename": "DeadKernelError", "evalue": "the kernel died, perhaps for want of memory", "lines": []}
+    return None
+
+
+def end_tree(pid: int) -> None:
+    """Kill process ``pid`` and everything it has started, and wait until they are gone."""
+    import psutil
+
+    try:
+        top = psutil.Process(pid)
+        tree = [*top.children(recursive=True), top]  # the top last: it may be this very process
+    except psutil.NoSuchProcess:
+        return
+    for process in tree:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(tree, timeout=10)
+
+
+def main(path: Path) -> None:
+    """Run the job described in the JSON file ``path``; what became of it is written beside it as ``result.json``."""
+
+    def end_with_parent():
+        while os.read(0, 1024):  # not sys.stdin: a lock held there at exit is fatal
+            pass
+        end_tree(os.getpid())
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    outcome = execute(json.loads(path.read_text()), lambda cell: path.with_name("progress").write_text(str(cell)))
+    path.with_name("result.json").write_text(json.dumps(outcome))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,184 @@
+"""``vbook build``: stage the executed notebooks, let Jupyter Book make the site, and put it in place only when it is whole."""
+
+import contextlib
+import hashlib
+import io
+import json
+import re
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from vbook import paths
+from vbook.errors import VbookError
+from vbook.profiles import check_profile
+from vbook.site import digest, vendor
+
+LEFT_OUT = {"results", "weights", ".ipynb_checkpoints"}
+
+
+def build_site(profile: str = "smoke", chapters=None, out: Path | None = None, top: Path | None = None) -> Path:
+    """Build the site from the copies executed at ``profile``, or the committed notebook where there is none.
+
+    ``chapters`` (stems) restricts the executed copies that are used; ``out`` is the site's folder, ``_build/html`` by
+    default; ``top`` is the book's root. Returns the site's folder. Nothing is done when nothing has changed. Raises
+    VbookError with the mistakes found; the site that was there before stays whole.
+    """
+    check_profile(profile)
+    top = Path(top) if top else paths.root()
+    if top is None:
+        raise VbookError("the site is built from a checkout of the book, the installed package alone is not enough")
+    out = Path(out) if out else top / "_build" / "html"
+    work = out.parent
+    with _alone(work):
+        stage(top, work / "stage", profile, chapters)
+        vendor.modules()
+        wanted, state = _inputs(top, work / "stage"), work / "site.json"
+        if not out.is_dir() or _read_state(state) != {"inputs": wanted, "site": _inventory(out)}:
+            _put(_make(work), out)
+            with paths.atomic_write(state, "w") as file:
+                json.dump({"inputs": wanted, "site": _inventory(out)}, file)
+    return out
+
+
+@contextlib.contextmanager
+def _alone(work: Path):
+    """One build at a time in a folder; a second one waits for the first."""
+    work.mkdir(parents=True, exist_ok=True)
+    with open(work / "site.lock", "w") as lock:
+        with contextlib.suppress(ImportError):  # systems without fcntl go unlocked
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def stage(top: Path, target: Path, profile: str, chapters=None) -> None:
+    """Copy what the site is made from into ``target``; files that stay the same keep their time stamps."""
+    sources = {name: top / name for name in ("_config.yml", "_toc.yml")}
+    for file in sorted((top / "book").rglob("*")):
+        if file.is_file() and not LEFT_OUT & set(file.relative_to(top).parts):
+            sources[file.relative_to(top).as_posix()] = file
+    for name in chapter_files(top):
+        stem = Path(name).stem
+        executed = top / "_build" / "executed" / profile / f"{stem}.ipynb"
+        use = executed.is_file() and (chapters is None or stem in chapters)
+        sources[name] = executed if use else top / name
+    for name, source in sources.items():
+        if not source.is_file():
+            raise VbookError(f"{name} is in the table of contents but there is no such file")
+        _copy(source, target / name)
+    for file in sorted(target.rglob("*")):
+        if file.is_file() and file.relative_to(target).as_posix() not in sources:
+            file.unlink()
+
+
+def chapter_files(top: Path) -> list[str]:
+    """The notebooks that the table of contents names, as paths from the book's root."""
+    names = re.findall(r"^\s*-?\s*file:\s*(\S+)\s*$", (top / "_toc.yml").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    named = (name if name.endswith(".ipynb") else f"{name}.ipynb" for name in names if name.startswith("chapters/"))
+    return list(named)
+
+
+def _copy(source: Path, target: Path) -> None:
+    content = source.read_bytes()
+    if not target.is_file() or target.read_bytes() != content:
+        with paths.atomic_write(target) as file:
+            file.write(content)
+
+
+def _inputs(top: Path, staged: Path) -> str:
+    """The digest of all that the site depends on."""
+    files = sorted(file for file in staged.rglob("*") if file.is_file())
+    files += [top / name for name in ("pyproject.toml", "package-lock.json", "book/targets.yml") if (top / name).is_file()]
+    files += sorted((top / "book" / "results").glob("*.json")) + sorted((Path(__file__).parent / "static").iterdir())
+    parts = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files]
+    parts += [digest(), *(f"{name} {version(name)}" for name in ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme"))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _inventory(out: Path) -> str:
+    """The digest of the site's file names, sizes and times, to notice that somebody else wrote there."""
+    rows = ((file, file.stat()) for file in sorted(out.rglob("*")) if file.is_file())
+    lines = (f"{file.relative_to(out)} {stat.st_size} {stat.st_mtime_ns}" for file, stat in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _read_state(state: Path) -> dict | None:
+    try:
+        return json.loads(state.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _make(work: Path) -> Path:
+    """Run Jupyter Book in its own folder, kept between builds; returns the pages' folder."""
+    with _no_address_grammars():
+        from jupyter_book.sphinx import build_sphinx
+
+    made, unfinished = work / "sphinx" / "html", work / "sphinx" / "unfinished"
+    if unfinished.exists():  # a build that was cut off may have left half a page that looks new
+        shutil.rmtree(work / "sphinx")
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.touch()
+    stage_folder, said = work / "stage", io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        result = build_sphinx(
+            sourcedir=stage_folder,
+            outputdir=made,
+            doctreedir=work / "sphinx" / "doctrees",
+            path_config=stage_folder / "_config.yml",
+            confoverrides={"latex_individualpages": False, "external_toc_path": str(stage_folder / "_toc.yml")},
+            noconfig=True,
+            warningiserror=True,
+            keep_going=True,
+        )
+    if isinstance(result, KeyboardInterrupt):
+        raise result
+    if result:
+        raise VbookError(f"the site could not be built; the one before stays in place.\n{_mistakes(said.getvalue(), result)}")
+    unfinished.unlink()
+    return made
+
+
+@contextlib.contextmanager
+def _no_address_grammars():
+    """Import jsonschema without a format check that no notebook uses and that compiles 38 grammars, 3 s each time."""
+    unused = "rfc3987_syntax"
+    if unused in sys.modules:
+        yield
+        return
+    sys.modules[unused] = None
+    try:
+        yield
+    finally:
+        del sys.modules[unused]
+
+
+def _mistakes(said: str, result) -> str:
+    """The lines of Sphinx's talk that say what is wrong."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
+    lines = [line for line in plain.splitlines() if re.search(r"WARNING|ERROR|CRITICAL|mistakes|^  \S", line)]
+    return "\n".join(dict.fromkeys(lines)) or plain[-2000:] or repr(result)
+
+
+def _put(made: Path, out: Path) -> None:
+    """Swap the new site in by renaming, so that nobody meets half a site."""
+    fresh, old = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.old")
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        shutil.copytree(made, fresh)
+        if out.exists():
+            out.rename(old)
+        try:
+            fresh.rename(out)
+        except OSError:
+            old.rename(out)
+            raise
+    except OSError as error:
+        raise VbookError(f"the site could not be put in place ({error}); the one before stays as it was") from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

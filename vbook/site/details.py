@@ -1,0 +1,69 @@
+"""``<details>`` blocks of portable Markdown, whose content MyST would leave as raw HTML."""
+
+import re
+
+OPEN = re.compile(r"^ {0,3}<details(?P<attributes>[^>]*)>(?P<rest>.*)$", re.IGNORECASE)
+SUMMARY = re.compile(r"<summary[^>]*>(.*?)</summary>", re.IGNORECASE | re.DOTALL)
+FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
+
+
+def fold(markdown: str) -> str:
+    """The Markdown with each ``<details>`` block as a directive, so that its text and formulas are typeset.
+
+    Blocks may nest; those inside code fences, and one that never ends, stay as they are.
+
+    >>> print(fold("<details><summary>Why?</summary>\\nBecause $a$.\\n</details>"))
+    ~~~~{vbook-details} Why?
+    :open: false
+    <BLANKLINE>
+    Because $a$.
+    <BLANKLINE>
+    ~~~~
+    """
+    lines, done, fence, i = markdown.splitlines(), [], "", 0
+    while i < len(lines):
+        fence = _fence(lines[i], fence)
+        opening = None if fence else OPEN.match(lines[i])
+        end = _end(lines, i) if opening else None
+        if end is None:
+            done.append(lines[i])
+            i += 1
+            continue
+        inside = "\n".join([opening["rest"], *lines[i + 1 : end + 1]])
+        inside = inside[: inside.lower().rindex("</details>")]
+        done.append(_directive(inside, "open" in opening["attributes"].lower()))
+        i = end + 1
+    return "\n".join(done)
+
+
+def _fence(line: str, fence: str) -> str:
+    """The fence that is open after ``line``, given the one open before it ("" for none)."""
+    match = FENCE.match(line)
+    if not match:
+        return fence
+    if not fence:
+        return match[1]
+    closes = match[1][0] == fence[0] and len(match[1]) >= len(fence) and not match[2].strip()
+    return "" if closes else fence
+
+
+def _end(lines: list[str], start: int) -> int | None:
+    """The line that closes the block opened at ``start``."""
+    depth, fence = 0, ""
+    for i in range(start, len(lines)):
+        fence = _fence(lines[i], fence)
+        if fence:
+            continue
+        depth += bool(OPEN.match(lines[i])) - lines[i].lower().count("</details>")
+        if depth <= 0:
+            return i
+    return None
+
+
+def _directive(inside: str, is_open: bool) -> str:
+    found = SUMMARY.search(inside)
+    summary = " ".join(found[1].split()) if found else "Details"
+    body = fold((inside[: found.start()] + inside[found.end() :] if found else inside).strip("\n"))
+    longest = max((len(run) for run in re.findall(r"~{3,}", body)), default=3)
+    marks = "~" * (longest + 1)
+    return f"\n{marks}{{vbook-details}} {summary}\n:open: {str(is_open).lower()}\n\n{body.strip()}\n\n{marks}\n".strip("\n")

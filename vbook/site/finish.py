@@ -1,0 +1,116 @@
+"""The last pass over the built pages: no dead weight, no inline handlers, and a content policy with the scripts' digests."""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+from vbook import paths
+
+FRONT = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <title>{title}</title>
+    <meta http-equiv="refresh" content="0; url={target}">
+  </head>
+  <body><p><a href="{target}">{title}</a></p></body>
+</html>
+"""
+SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script>", re.DOTALL | re.IGNORECASE)
+ICONS = re.compile(r"\s*(?:<!-- So that users can add custom icons -->\s*)?<script[^>]*scripts/fontawesome\.js[^>]*></script>")
+NAMELESS = re.compile(r'<button class="btn search-button-field[^>]*>')  # its visible text is its name
+LATER = re.compile(r'<script src(?=="[^"]*(?:searchtools|language_data|searchindex)\.js)')  # needed only when one searches
+HANDLER = re.compile(r"""(<[a-z][^<>]*?)\s+on[a-z]+\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
+CHARSET = re.compile(r"<meta charset=[^>]*>", re.IGNORECASE)
+POLICY = (
+    "default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'"
+)
+DEAD = ("scripts/fontawesome.js*", "vendor/fontawesome", "**/*.map", "**/*.LICENSE.txt")
+ICON_FONTS = re.compile(r"@font-face\s*\{[^{}]*fontawesome[^{}]*\}")
+ICON = r"\.fa(?:[brs]|-[-\w]+)?(?:::?before)?"
+ICON_RULES = re.compile(rf"(?:(?<=[}}/])|^)\s*{ICON}(?:\s*,\s*{ICON})*\s*\{{[^{{}}]*\}}")
+FAVICON = (
+    "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
+    "%3Crect width='32' height='32' rx='7' fill='%230072B2'/%3E%3Cpath d='M4 24C10 24 11 8 16 8s6 16 12 16' fill='none' "
+    "stroke='white' stroke-width='3' stroke-linecap='round'/%3E%3C/svg%3E\">"
+)
+
+
+def policy(page: str) -> str:
+    """The content policy of a page: its own scripts by file, its inline scripts by digest, nothing from elsewhere.
+
+    >>> "'sha256-" in policy("<script>f()</script>"), "'sha256-" in policy('<script src="a.js"></script>')
+    (True, False)
+    """
+    inline = (body for attributes, body in SCRIPT.findall(page) if _runs_inline(attributes))
+    digests = [f"'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'" for body in inline]
+    return POLICY.format(scripts=" ".join(["'self'", *dict.fromkeys(digests)]))
+
+
+def _runs_inline(attributes: str) -> bool:
+    kind = re.search(r"""\btype\s*=\s*["']?([^"'\s>]+)""", attributes)
+    return not re.search(r"\bsrc\s*=", attributes) and (kind is None or kind[1] in ("module", "text/javascript"))
+
+
+def finish_page(page: str) -> str:
+    """A built page, ready to publish; a page already finished comes back as it is.
+
+    >>> finish_page('<meta charset="utf-8"><p onclick="f()">').endswith("<p>")
+    True
+    """
+    if "Content-Security-Policy" in page:
+        return page
+    page = NAMELESS.sub(lambda found: found[0].replace(' aria-label="Search"', ""), ICONS.sub("", page))
+    page = LATER.sub(r"<script defer src", page) if 'id="search-results"' not in page else page
+    parts = SCRIPT.split(page)  # handlers are looked for in markup only: every third part, between the scripts
+    scripts = [match[0] for match in SCRIPT.finditer(page)]
+    markup = [_without_handlers(part) for part in parts[::3]]
+    page = "".join(a + b for a, b in zip(markup, [*scripts, ""], strict=True))
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}">'
+    return CHARSET.sub(lambda found: f"{found[0]}\n    {meta}\n    {FAVICON}", page, count=1)
+
+
+def _without_handlers(markup: str) -> str:
+    while HANDLER.search(markup):
+        markup = HANDLER.sub(r"\1", markup)
+    return markup
+
+
+def slim(style: str) -> str:
+    """The theme's style sheet without its icon font, whose few icons ``vbook.css`` draws.
+
+    >>> slim("@font-face{font-family:Font Awesome;src:url(../vendor/fontawesome/a.woff2)}.fa-x:before{content:1}p{margin:0}")
+    'p{margin:0}'
+    """
+    return ICON_RULES.sub("", ICON_FONTS.sub("", style))
+
+
+def finish(outdir: Path, root: str) -> None:
+    """Finish every page under ``outdir``, lead from the front door to the ``root`` page, remove what no page uses."""
+    if root != "index":
+        found = re.search(r"<title>(.*?)</title>", (outdir / f"{root}.html").read_text(encoding="utf-8"), re.DOTALL)
+        with paths.atomic_write(outdir / "index.html", "w") as out:
+            out.write(FRONT.format(title=found[1].strip(), target=f"{root}.html"))
+    for file in sorted(outdir.rglob("*.html")):
+        before = file.read_text(encoding="utf-8")
+        after = finish_page(before)
+        if after != before:
+            with paths.atomic_write(file, "w") as out:
+                out.write(after)
+    theme = outdir / "_static" / "styles" / "pydata-sphinx-theme.css"
+    with paths.atomic_write(theme, "w") as out:
+        out.write(slim(theme.read_text(encoding="utf-8")))
+    for pattern in DEAD:
+        for file in sorted((outdir / "_static").glob(pattern)):
+            _remove(file)
+
+
+def _remove(file: Path) -> None:
+    if file.is_dir():
+        for inner in file.iterdir():
+            _remove(inner)
+        file.rmdir()
+    else:
+        file.unlink()

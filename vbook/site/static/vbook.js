@@ -1,0 +1,93 @@
+// What a page does beyond HTML and CSS: it places provenance cards, previews equations, zooms figures and keeps
+// every box that scrolls within reach of the keyboard. The page is readable without it.
+"use strict";
+
+function place(card, anchor) {
+  const at = anchor.getBoundingClientRect(), gap = 8;
+  card.style.inset = "0 auto auto 0";
+  const width = card.offsetWidth, height = card.offsetHeight, room = document.documentElement.clientWidth;
+  const left = Math.max(gap, Math.min(at.left + at.width / 2 - width / 2, room - width - gap));
+  const above = at.top - height - gap;
+  card.style.inset = `${above >= gap ? above : at.bottom + gap}px auto auto ${left}px`;
+}
+
+// Numbers: the card is in the page already, it is only moved to where it is read.
+for (const number of document.querySelectorAll(".vbook-number")) {
+  const tip = document.getElementById(number.getAttribute("aria-describedby"));
+  const show = () => { tip.classList.remove("dismissed"); place(tip, number); };
+  number.addEventListener("mouseenter", show);
+  number.addEventListener("focus", show);
+  number.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.classList.add("dismissed"); });
+}
+
+// Equations: what a link points to, on this page or (as a template that the build left) on another.
+let preview = null;
+function closePreview() { preview?.remove(); preview = null; }
+function equationOf(link) {
+  const href = link.getAttribute("href");
+  if (href.startsWith("#")) return document.getElementById(href.slice(1))?.querySelector(".vbook-eq-math")?.cloneNode(true);
+  return document.querySelector(`template[data-preview="${CSS.escape(href)}"]`)?.content.cloneNode(true);
+}
+for (const link of document.querySelectorAll("a.vbook-eqref")) {
+  let timer = 0;
+  const open = () => {
+    closePreview();
+    const equation = equationOf(link);
+    if (!equation) return;
+    preview = document.createElement("div");
+    preview.className = "vbook-preview";
+    preview.setAttribute("aria-hidden", "true");
+    preview.append(equation);
+    document.body.append(preview);
+    place(preview, link);
+  };
+  link.addEventListener("mouseenter", () => { timer = setTimeout(open, 120); });
+  link.addEventListener("mouseleave", () => { clearTimeout(timer); closePreview(); });
+  link.addEventListener("focus", () => { if (link.matches(":focus-visible")) open(); });
+  link.addEventListener("blur", closePreview);
+}
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") closePreview(); });
+document.addEventListener("scroll", closePreview, { passive: true });
+
+// Figures: a click opens the picture in its full size; without this script the link does.
+for (const link of document.querySelectorAll("a.vbook-zoom")) {
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const box = document.createElement("dialog");
+    const tone = link.closest(".vbook-figure")?.className ?? "";
+    box.className = `vbook-lightbox ${tone.replace("vbook-figure", "")}`;
+    box.setAttribute("aria-label", "Figure at full size");
+    const button = document.createElement("button");
+    button.textContent = "Close";
+    box.append(button, link.querySelector("img").cloneNode());
+    box.addEventListener("click", () => box.close());
+    box.addEventListener("keydown", (key) => { if (key.key === "Escape") box.close(); });
+    box.addEventListener("close", () => { box.remove(); link.focus(); });
+    document.body.append(box);
+    box.showModal();
+  });
+}
+
+// A box whose content is wider than itself can be reached with the Tab key, another is not a stop on the way.
+const boxes = document.querySelectorAll(".vbook-eq-math, .pst-scrollable-table-container, .cell_output .output, .cell_output .output pre, .highlight pre");
+function reach() {
+  for (const box of boxes) {
+    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+}
+new ResizeObserver(reach).observe(document.body);
+document.fonts?.ready.then(reach);
+
+// A link into something folded unfolds it.
+function unfold() {
+  let target = null;
+  try { target = document.getElementById(decodeURIComponent(location.hash.slice(1))); } catch { return; }
+  const folded = target?.closest("details:not([open])");
+  if (!folded) return;
+  for (let outer = folded; outer; outer = outer.parentElement?.closest("details")) outer.open = true;
+  target.scrollIntoView();
+}
+addEventListener("hashchange", unfold);
+unfold();
