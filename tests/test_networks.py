@@ -23,13 +23,13 @@ def test_mlp_is_the_composition_it_says(activation, hidden):
     torch.testing.assert_close(net(X), h, rtol=1e-5, atol=1e-6)
 
 
-def test_gaussian_encoder_splits_mean_and_log_standard_deviation():
-    """(2.36): the second half of the head is log sigma, not sigma and not log sigma^2."""
+def test_gaussian_encoder_splits_mean_and_log_variance():
+    """(2.36): the second half of the head is log sigma^2, twice the log of the standard deviation."""
     encoder = GaussianEncoder(12, 3, hidden=(7,))
     q, head = encoder(X), encoder.net(X)
     assert isinstance(q, FactorizedNormal) and q.batch_shape == (5,) and q.event_shape == (3,)
     torch.testing.assert_close(q.loc, head[:, :3])
-    torch.testing.assert_close(q.scale.log(), head[:, 3:])
+    torch.testing.assert_close(2 * q.scale.log(), head[:, 3:])
 
 
 def test_full_covariance_encoder_starts_factorised_and_can_slant():
@@ -39,7 +39,7 @@ def test_full_covariance_encoder_starts_factorised_and_can_slant():
     assert torch.equal(q.scale_tril.tril(-1), torch.zeros(5, 3, 3))
     head = encoder.net(X)
     torch.testing.assert_close(q.loc, head[:, :3])
-    torch.testing.assert_close(q.scale.log(), head[:, 3:6])
+    torch.testing.assert_close(2 * q.scale.log(), head[:, 3:6])
     torch.nn.init.ones_(encoder.net[-1].bias)
     assert (encoder(X).scale_tril.tril(-1)[:, 2, 0] == 1).all()
 

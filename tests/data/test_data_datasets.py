@@ -179,8 +179,6 @@ def test_no_gpu_is_said_in_one_line():
 
 @pytest.mark.gpu
 def test_pixels_on_a_gpu_are_the_same_to_the_last_bit():
-    if not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
     on_gpu = data.load("digits", device="cuda", labels=True)
     assert on_gpu.x.is_cuda and on_gpu.y.is_cuda
     assert torch.equal(on_gpu.x.cpu(), data.load("digits").x)

@@ -67,6 +67,7 @@ def test_binarize_is_unbiased_and_follows_its_generator():
         (torch.tensor([[0.0, 255.0]]), {}, "divide levels by 255 first"),
         (torch.tensor([[0.0, float("nan")]]), {}, "1 of 2 pixels are NaN or infinite"),
         (torch.tensor([[0.0, float("inf")]]), {}, "1 of 2 pixels are NaN or infinite"),
+        (torch.tensor([[0.0, -float("inf")]]), {}, "1 of 2 pixels are NaN or infinite"),
         (torch.tensor([[0.0, 0.5, 1.0]]), {"binary": True}, "1 of 3 pixels are neither 0 nor 1"),
         (torch.zeros(2, 3, 3), {}, "shape (N, D), one flat image a row, and N, D ≥ 1; got (2, 3, 3)"),
         (torch.zeros(0, 4), {}, "N, D ≥ 1"),

@@ -1,7 +1,8 @@
 """Break a formula of the package on purpose and see whether the test that guards it notices.
 
-Run as a program with a JSON list of [symbol, line, test] on standard input; prints a JSON list of [symbol, change, test, rc] for each
-mutant. torch is loaded once; each mutant lives in a fork whose function has other code, so files on disk stay as they are.
+Run as a program with a JSON list of [symbol, line, test] on standard input; prints a JSON list of [symbol, change, test, rc], one
+mutant for each of them, or every mutant with the argument ``all``. Modules load once; a mutant lives in a fork in which the
+function has other code, so that files on disk stay as they are.
 """
 
 import ast
@@ -27,8 +28,8 @@ def function_of(thing):
 def sites(tree: ast.AST, function, text: list[str], line: str | None):
     """The nodes of ``function`` where a sign, an operation or a factor can be changed; only on lines that contain ``line``."""
     first = function.__code__.co_firstlineno
-    defined = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and first <= n.lineno <= first + len(n.decorator_list)
-                   and n.name == function.__name__)
+    named = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == function.__name__)
+    defined = next(node for node in named if first <= node.lineno <= first + len(node.decorator_list))
     for statement in defined.body:
         for node in ast.walk(statement):
             if change_of(node) and (line is None or line in text[node.lineno - 1]):
@@ -39,6 +40,8 @@ def change_of(node: ast.AST) -> str | None:
     """What ``mutate`` would do to the node, in words; None when it leaves it alone."""
     if isinstance(node, ast.BinOp) and type(node.op) in SWAPS:
         return f"{type(node.op).__name__} becomes {SWAPS[type(node.op)].__name__}"
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        return "factors exchanged"
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         # -1 is nearly always a dimension; -0.5 and -bound are signs.
         index = isinstance(node.operand, ast.Constant) and isinstance(node.operand.value, int)
@@ -50,7 +53,9 @@ def change_of(node: ast.AST) -> str | None:
 
 def mutate(node: ast.AST) -> None:
     """Change the node in place."""
-    if isinstance(node, ast.BinOp):
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        node.left, node.right = node.right, node.left
+    elif isinstance(node, ast.BinOp):
         node.op = SWAPS[type(node.op)]()
     elif isinstance(node, ast.UnaryOp):
         node.op = ast.UAdd()
@@ -84,32 +89,39 @@ def inner(code: types.CodeType, qualname: str) -> types.CodeType:
     return None
 
 
-def run_test(test: str, symbol: str, code: types.CodeType | None) -> int:
-    """pytest's exit code for ``test`` in a fork in which ``symbol`` has ``code``: 0 means that nobody noticed."""
+def run_test(test: str) -> int:
+    """pytest's exit code for ``test``: 0 means that it passes."""
     import pytest
 
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        return int(pytest.main([test, "-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider"]))
+
+
+def run_mutant(test: str, symbol: str, code: types.CodeType) -> int:
+    """``run_test`` in a fork in which the function behind ``symbol`` has ``code``."""
     from vbook.ledger import symbol as find
 
     child = os.fork()
     if child == 0:
         rc = 3
         try:
-            if code is not None:
-                function_of(find(symbol)).__code__ = code
-            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-                rc = pytest.main([test, "-q", "-x", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist"])
+            function_of(find(symbol)).__code__ = code
+            rc = run_test(test)
         finally:
-            os._exit(int(rc))
+            os._exit(rc)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def main() -> None:
-    import vbook.bounds  # noqa: F401 (torch, once for all forks)
-
-    results = []
-    for symbol, line, test in json.load(sys.stdin):
-        for change, code in mutants(symbol, line):
-            results.append([symbol, change, test, run_test(test, symbol, code)])
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    results, files = [], set()
+    for k, (symbol, line, test) in enumerate(json.load(sys.stdin)):
+        if test.partition("::")[0] not in files:  # unbroken, so that its modules are loaded once and not in each fork
+            files.add(test.partition("::")[0])
+            results.append([None, "nothing", test, run_test(test)])
+        found = list(mutants(symbol, line))
+        chosen = found if "all" in sys.argv else found[k % len(found) :][:1] if found else []
+        results += [[symbol, change, test, run_mutant(test, symbol, code)] for change, code in chosen]
     json.dump(results, sys.stdout)
 
 

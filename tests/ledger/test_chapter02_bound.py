@@ -170,6 +170,7 @@ def test_eq_2_30_to_2_32_unbiased():
     model = solvable(*parameters)
     exact = model.log_px(X) - kl_divergence(as_multivariate_normal(model.encode(X)), model.posterior(X))
     of_elbo = torch.cat(torch.autograd.grad(exact.sum(), parameters)).flatten()
+    close(model.encode(X).transport(GRID), m + s.exp() * GRID)
     close(of_gradient, of_average, atol=1e-6)
     close(of_gradient, of_elbo)
 
@@ -189,3 +190,13 @@ def test_eq_2_57_log_mean_weight():
     with torch.no_grad():
         weights = log_weights(model, X, 7, generator(7)).exp()
         close(iwae(model, X, 7, generator(7)), (weights.sum(0) / 7).log())
+
+
+def test_eq_2_57_with_one_draw_is_the_elbo_estimator():
+    """L = 1: importance sampling, the ELBO and the difference of the log-densities at the draw are one number."""
+    model = solvable(*phi())
+    with torch.no_grad():
+        z = draw(model.encode(X), 1, generator(8))
+        by_hand = (log_joint(model, z) - model.encode(X).log_prob(z))[0]
+        close(iwae(model, X, 1, generator(8)), by_hand)
+        close(elbo(model, X, 1, generator(8)), by_hand)

@@ -89,6 +89,7 @@ def test_eq_2_50_to_2_52_covariance():
     second = torch.einsum("ni,nj->ij", points, points) / len(points)
     close(second, torch.eye(4))
     z = q.transport(points)
+    close(z, q.mean + points @ q.scale_tril.T)
     close(z.mean(0), q.mean)
     centred = z - z.mean(0)
     close(torch.einsum("ni,nj->ij", centred, centred) / len(points), q.covariance_matrix)  # (2.50) = (2.52)

@@ -14,7 +14,7 @@ from samples import PARAMETERS, chapter, checkout, code, markdown
 
 from vbook import paths
 from vbook.errors import VbookError
-from vbook.pipeline import notebook, run_chapters
+from vbook.pipeline import notebook, pool, run_chapters
 
 pytestmark = pytest.mark.slow
 
@@ -175,6 +175,18 @@ def test_a_kill_leaves_no_kernel_and_nothing_half_written(book, tmp_path, number
     assert process.wait(30) != 0
     until(lambda: not [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE], 15)
     assert not list((book / "_build").rglob("*.ipynb")) if (book / "_build").exists() else True
+
+
+def test_an_interrupted_run_ends_its_processes_before_it_returns():
+    def interrupt(name, cell):
+        if cell == 3:
+            raise KeyboardInterrupt
+
+    task = pool.Task("a", chapter(code("import time\ntime.sleep(60)")), {}, threads=1)
+    with pytest.raises(KeyboardInterrupt):
+        pool.run_tasks([task], 1, interrupt, done=None)
+    commands = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    assert not [command for command in commands if "vbook.pipeline.worker" in command or "ipykernel_launcher" in command]
 
 
 def until(condition, seconds):

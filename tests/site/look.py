@@ -59,8 +59,8 @@ SAYS = """() => {
       copy.querySelectorAll("code, mjx-container").forEach((part) => part.remove());
       return copy.textContent;
     }).filter((text) => /\\$[^$]+\\$|\\\\(?:mathbb|frac|tag|begin)|\\{vbook-/.test(text)),
-    left: [...document.querySelectorAll(".bd-sidebar-primary, .bd-article > section > *")]
-      .filter((node) => node.getBoundingClientRect().width && node.getBoundingClientRect().left < 0).map((node) => node.className),
+    left: [...document.querySelectorAll(".bd-article > section > *")]
+      .filter((node) => node.offsetWidth && node.getBoundingClientRect().left < 0).map((node) => node.className),
     wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   };
 }"""

@@ -68,6 +68,8 @@ print("<details>")
 
 The source has NUMBER.
 
+In a line $$a = b$$ of text, displayed.
+
 > **Predict.** Which spread is wider, and by what factor?
 
 | setting | source | our record | this run (smoke) |

@@ -125,11 +125,42 @@ def test_a_link_to_nowhere_fails_and_an_interrupted_build_starts_afresh(own_book
     page.write_text(good + "\n[nowhere](nowhere.md)\n")
     with pytest.raises(VbookError, match=r"nowhere\.md"):
         build_site(top=own_book)
-    page.write_text(good)
-    half = own_book / "_build" / "sphinx" / "html" / "book" / "notation.html"
+    page.write_text(good + "\nMended.\n")
+    half = own_book / "_build" / "sphinx" / "html" / "chapters" / "03-next.html"
     half.write_text("<!DOCTYPE html><p>half a pa")  # newer than its source, so Sphinx alone would keep it
     build_site(top=own_book)
-    assert b"approximate posterior" in _pages(own_book)["notation.html"]
+    assert b"vbook-eqref" in _pages(own_book)["03-next.html"]
+    page.write_text(good)
+
+
+@pytest.mark.parametrize("broken", ["copytree", "rename"])
+def test_a_full_disk_leaves_the_old_site(tmp_path, monkeypatch, broken):
+    made, out = tmp_path / "made", tmp_path / "html"
+    for folder, text in ((made, "new"), (out, "old")):
+        folder.mkdir()
+        (folder / "index.html").write_text(text)
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    if broken == "copytree":
+        monkeypatch.setattr(build.shutil, "copytree", full)
+    else:
+        rename = type(out).rename
+        monkeypatch.setattr(type(out), "rename", lambda self, to: full() if self.name == ".html.new" else rename(self, to))
+    with pytest.raises(OSError, match="No space left"):
+        build._put(made, out)
+    assert (out / "index.html").read_text() == "old"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["html", "made"]
+
+
+def test_a_full_disk_is_told_in_one_sentence(book, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(build, "stage", full)
+    with pytest.raises(VbookError, match=r"could not be written \(.*No space left.*the one before stays"):
+        build_site(top=book)
 
 
 def _article(file):

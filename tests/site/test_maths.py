@@ -47,6 +47,13 @@ def test_the_cache_spares_node(typesetter, monkeypatch):
     assert again.add([("a+b", False)]) == {} and again.html("a+b", False) == typesetter.html("a+b", False)
 
 
+def test_formulas_that_no_page_has_are_forgotten(typesetter):
+    typesetter.add([("a+b", False), (r"\mathbb{E}", False)])
+    assert typesetter.only([("a+b", False)]) == {}
+    again = Typesetter(typesetter.file)
+    assert list(again.formulas) == [maths.key("a+b", False)] and not any("1D53C" in rule for rule in again.rules.values())
+
+
 def test_a_cache_cut_short_or_of_another_version_is_void(typesetter):
     typesetter.add([("a+b", False)])
     whole = typesetter.file.read_text()
@@ -69,7 +76,13 @@ LONG = r"\mathcal L_{\theta,\phi}(x) = \log p_\theta(x) - D_{KL}(q_\phi(z \mid x
 def test_a_long_formula_breaks_after_its_operators_only(typesetter):
     typesetter.add([(LONG, False)])
     before = re.findall(r"([^<>]+)</mjx-c></mjx-mo><mjx-break", typesetter.html(LONG, False))
-    assert before == ["=", "\N{MINUS SIGN}"]  # neither inside the parentheses nor at the bars
+    assert before == ["=", "\N{MINUS SIGN}"]  # not at the bars
+
+
+@pytest.mark.parametrize("tex", [r"q_\phi(z_1 = 1, z_2 = 2, z_3 = 3, z_4 = 4 + 5)", r"x_1 x_2 x_3 x_4 x_5 \mid z_1 z_2 z_3 z_4 z_5"])
+def test_a_long_formula_does_not_break_inside_parentheses_or_at_a_bar(typesetter, tex):
+    typesetter.add([(tex, False)])
+    assert "<mjx-break" not in typesetter.html(tex, False)
 
 
 def test_a_short_formula_stays_together_and_keeps_its_spaces(typesetter):

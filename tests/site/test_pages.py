@@ -76,6 +76,13 @@ def test_a_wide_equation_scrolls_in_its_box(browser, over_http):
         assert number["x"] + number["width"] <= 390
 
 
+def test_a_display_formula_inside_a_line_is_lifted_out(chapter):
+    before = chapter.locator("p", has_text="In a line")
+    assert before.inner_text().strip() == "In a line"
+    assert before.evaluate("(p) => p.nextElementSibling.className") == "vbook-eq"
+    assert chapter.locator("p", has_text="of text, displayed").count() == 1
+
+
 def test_the_maths_font_is_served(chapter):
     fonts = chapter.evaluate("[...document.fonts].filter((face) => face.status == 'loaded').map((face) => face.family)")
     assert any("MJX-NCM" in font for font in fonts) and any("Source Serif" in font for font in fonts)
@@ -199,6 +206,20 @@ def test_the_sidebar_opens_on_a_phone(browser, over_http):
         link = page.locator("#pst-primary-sidebar-modal a", has_text="Notation")
         link.click()
         page.wait_for_url("**/notation.html")
+
+
+def test_little_moves_while_a_page_loads(browser, over_http):
+    watch = """window.shift = 0; new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) window.shift += entry.value;
+    }).observe({type: "layout-shift", buffered: true})"""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    context.add_init_script(watch)
+    page = context.new_page()
+    page.goto(f"{over_http}/{CHAPTER}")
+    page.evaluate("document.fonts.ready")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.shift") < 0.1
+    context.close()
 
 
 def test_bytes_stay_within_bounds(sample_site):

@@ -37,6 +37,11 @@ def test_parameters_setup_and_solution_fold():
     ]
 
 
+def test_code_that_only_draws_can_fold():
+    cell = _cells(("code", "draw()", ["hide-input", "x"]))[0]
+    assert cell["metadata"] == {"tags": ["x"], "vbook_fold": {"title": "Code", "whole": False}}
+
+
 def test_a_cell_tagged_setup_is_the_only_setup():
     cells = _cells(("code", "seed = 0", ["parameters"]), ("code", "1"), ("code", "2", ["setup"]))
     assert [cell["metadata"].get("vbook_fold", {}).get("title") for cell in cells] == ["Parameters", None, "Setup"]

@@ -81,7 +81,7 @@ def vae_2(setup: Setup) -> Outcome:
     **DATA,
     profiles={
         "smoke": dict(hidden=100, batch_size=64, lr=1e-3, epochs=15, z_dim=5),
-        "laptop": dict(hidden=100, batch_size=128, lr=1e-3, epochs=10, z_dim=5),
+        "laptop": dict(hidden=100, batch_size=128, lr=1e-3, epochs=8, z_dim=5),
         "paper": dict(hidden=500, batch_size=128, lr=1e-3, epochs=40, z_dim=5),
     },
 )
@@ -137,7 +137,7 @@ def marginal(setup: Setup) -> Outcome:
     **DATA,
     profiles={
         "smoke": dict(hidden=100, batch_size=64, lr=1e-3, epochs=12, z_dim=20, points=200, samples=64),
-        "laptop": dict(hidden=100, batch_size=128, lr=1e-3, epochs=4, z_dim=20, points=500, samples=1000),
+        "laptop": dict(hidden=100, batch_size=128, lr=1e-3, epochs=3, z_dim=20, points=300, samples=500),
         "paper": dict(hidden=500, batch_size=128, lr=1e-3, epochs=40, z_dim=20, points=1000, samples=5000),
     },
 )

@@ -16,6 +16,7 @@ FONTS = (
 def setup(app) -> dict:
     """Connect the parts; named in ``_config.yml``, called by Sphinx."""
     from vbook.site import directive, equations, figures, numbers, page, theme
+    from vbook.site.pages import setup_pages
 
     app.add_config_value("vbook_digest", digest(), "env")
     app.add_config_value("comments_config", {}, "")  # Jupyter Book sets it, though nothing here has comments
@@ -41,8 +42,8 @@ def setup(app) -> dict:
     app.connect("env-merge-info", page.merge)
     app.connect("env-updated", _check)
     app.connect("doctree-resolved", equations.resolve)
-    app.connect("html-page-context", theme.page_context, priority=900)
     app.connect("build-finished", _finish, priority=900)
+    setup_pages(app)
     return {"version": digest()[:12], "parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -66,7 +67,7 @@ def read_source(app, docname: str, source: list[str]) -> None:
 def _start(app) -> None:
     from vbook.site.maths import Typesetter
 
-    app.vbook_typesetter = Typesetter()
+    app.vbook_typesetter = Typesetter(Path(app.doctreedir).parent / "maths.json")
 
 
 def _check(app, env) -> list[str]:

@@ -30,28 +30,23 @@ def build_site(profile: str = "smoke", chapters=None, out: Path | None = None, t
     if top is None:
         raise VbookError("the site is built from a checkout of the book, the installed package alone is not enough")
     out = Path(out) if out else top / "_build" / "html"
-    work = out.parent
-    with _alone(work):
-        stage(top, work / "stage", profile, chapters)
-        vendor.modules()
-        wanted, state = _inputs(top, work / "stage"), work / "site.json"
-        if not out.is_dir() or _read_state(state) != {"inputs": wanted, "site": _inventory(out)}:
-            _put(_make(work), out)
-            with paths.atomic_write(state, "w") as file:
-                json.dump({"inputs": wanted, "site": _inventory(out)}, file)
+    try:
+        with vendor.alone(out.parent / "site.lock"):
+            _build(top, out, profile, chapters)
+    except OSError as error:
+        raise VbookError(f"the site could not be written ({error}); the one before stays as it was") from error
     return out
 
 
-@contextlib.contextmanager
-def _alone(work: Path):
-    """One build at a time in a folder; a second one waits for the first."""
-    work.mkdir(parents=True, exist_ok=True)
-    with open(work / "site.lock", "w") as lock:
-        with contextlib.suppress(ImportError):  # systems without fcntl go unlocked
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _build(top: Path, out: Path, profile: str, chapters) -> None:
+    work = out.parent
+    stage(top, work / "stage", profile, chapters)
+    vendor.modules()
+    wanted, state = _inputs(top, work / "stage"), work / "site.json"
+    if not out.is_dir() or _read_state(state) != {"inputs": wanted, "site": _inventory(out)}:
+        _put(_make(work), out)
+        with paths.atomic_write(state, "w") as file:
+            json.dump({"inputs": wanted, "site": _inventory(out)}, file)
 
 
 def stage(top: Path, target: Path, profile: str, chapters=None) -> None:
@@ -91,8 +86,9 @@ def _copy(source: Path, target: Path) -> None:
 def _inputs(top: Path, staged: Path) -> str:
     """The digest of all that the site depends on."""
     files = sorted(file for file in staged.rglob("*") if file.is_file())
-    files += [top / name for name in ("pyproject.toml", "package-lock.json", "book/targets.yml") if (top / name).is_file()]
+    files += [top / name for name in ("pyproject.toml", "package-lock.json") if (top / name).is_file()]
     files += sorted((top / "book" / "results").glob("*.json")) + sorted((Path(__file__).parent / "static").iterdir())
+    files += sorted(file for name in ("ledger", "results") for file in Path(__file__).parents[1].joinpath(name).rglob("*.py"))
     parts = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files]
     parts += [digest(), *(f"{name} {version(name)}" for name in ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme"))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -134,7 +130,7 @@ def _make(work: Path) -> Path:
             warningiserror=True,
             keep_going=True,
         )
-    if isinstance(result, KeyboardInterrupt):
+    if isinstance(result, KeyboardInterrupt | OSError):
         raise result
     if result:
         raise VbookError(f"the site could not be built; the one before stays in place.\n{_mistakes(said.getvalue(), result)}")
@@ -175,10 +171,9 @@ def _put(made: Path, out: Path) -> None:
         try:
             fresh.rename(out)
         except OSError:
-            old.rename(out)
+            if old.exists():
+                old.rename(out)
             raise
-    except OSError as error:
-        raise VbookError(f"the site could not be put in place ({error}); the one before stays as it was") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

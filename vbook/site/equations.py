@@ -8,7 +8,7 @@ from sphinx import addnodes
 
 from vbook.errors import VbookError, nearest
 from vbook.site.maths import Typesetter, split_tag
-from vbook.site.page import Page, current, pages, replace_in_block
+from vbook.site.page import Page, current, lift_out_of_paragraph, pages
 
 LINK = re.compile(r"^eq-(.+)$")
 
@@ -46,7 +46,7 @@ def _collect_block(page: Page, node: nodes.math_block) -> None:
             page.problems.append(f"equation ({tag}) stands twice on this page")
         page.equations[name] = node["tex"]
         node["tag"], node["ids"] = tag, [name]
-    replace_in_block(node)
+    lift_out_of_paragraph(node)
 
 
 def _collect_link(page: Page, node: addnodes.pending_xref, docname: str) -> None:
@@ -64,7 +64,7 @@ def _collect_link(page: Page, node: addnodes.pending_xref, docname: str) -> None
 def check(env, typesetter: Typesetter) -> list[str]:
     """Typeset all formulas in one batch; every problem of every page, as ``page: what is wrong``."""
     known = pages(env)
-    errors = typesetter.add(formula for page in known.values() for formula in page.formulas)
+    errors = typesetter.only(formula for page in known.values() for formula in page.formulas)
     found = []
     for name, page in known.items():
         found += [f"{name}: {problem}" for problem in page.problems]

@@ -36,10 +36,10 @@ def key(tex: str, display: bool) -> str:
 
 
 class Typesetter:
-    """Formulas already typeset, kept on disk; the file is void when the script or MathJax's version changes."""
+    """Formulas already typeset, kept in ``file``; it is void when the script or MathJax's version changes."""
 
-    def __init__(self, file: Path | None = None):
-        self.file = file or paths.build("maths.json")
+    def __init__(self, file: Path):
+        self.file = file
         self.formulas: dict[str, dict] = {}
         self.rules: dict[str, str] = {}
         self._read()
@@ -72,10 +72,25 @@ class Typesetter:
                 self.rules.setdefault(name, rule)
                 names.append(name)
             self.formulas[key(*pair)] = {"html": answer["html"], "rules": names}
+        self._write()
+        return errors
+
+    def only(self, wanted) -> dict[tuple[str, bool], str]:
+        """As ``add``, and forget every formula that is not wanted any more."""
+        wanted = list(wanted)
+        errors = self.add(wanted)
+        kept = {name: self.formulas[name] for name in (key(*pair) for pair in wanted) if name in self.formulas}
+        if len(kept) < len(self.formulas):
+            self.formulas = kept
+            used = {rule for formula in kept.values() for rule in formula["rules"]}
+            self.rules = {name: rule for name, rule in self.rules.items() if name in used}
+            self._write()
+        return errors
+
+    def _write(self) -> None:
         content = {"version": self._version(), "formulas": self.formulas, "rules": self.rules}
         with paths.atomic_write(self.file, "w") as file:
             json.dump(content, file, ensure_ascii=False)
-        return errors
 
     def html(self, tex: str, display: bool) -> str:
         """The typeset formula; one that no batch has seen is typeset now. Raises VbookError when it can't be."""

@@ -37,7 +37,7 @@ def merge(app, env, docnames, other) -> None:
     pages(env).update({name: page for name, page in pages(other).items() if name in docnames})
 
 
-def replace_in_block(node: nodes.Element) -> None:
+def lift_out_of_paragraph(node: nodes.Element) -> None:
     """Lift a block out of the paragraph that holds it, which HTML doesn't allow; the paragraph is split around it."""
     paragraph = node.parent
     if not isinstance(paragraph, nodes.paragraph):

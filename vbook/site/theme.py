@@ -54,12 +54,3 @@ def configure(app, config) -> None:
     config.nb_ipywidgets_js = {}
     config.html_permalinks_icon = "#"
 
-
-def page_context(app, pagename, templatename, context, doctree) -> None:
-    """Leave out of a page what it does not use."""
-    context["script_files"] = [file for file in context["script_files"] if not _unused(file)]
-    context["css_files"] = [file for file in context["css_files"] if not _unused(file)]
-
-
-def _unused(file) -> bool:
-    return "thebe" in str(getattr(file, "filename", file) or "")

@@ -9,7 +9,7 @@ from vbook.site.details import fold
 
 WIDGET = "application/vnd.vbook.widget+json"
 LIVE_WIDGET = "application/vnd.jupyter.widget-view+json"
-TITLES = {"parameters": "Parameters", "setup": "Setup", "solution": "Solution"}
+TITLES = {"parameters": "Parameters", "setup": "Setup", "solution": "Solution", "hide-input": "Code"}
 
 
 def transform(notebook: dict, docname: str) -> dict:
@@ -73,9 +73,10 @@ def _tag_setup(cells: list[dict]) -> None:
 
 
 def _fold_cell(cell: dict) -> None:
-    """Note under which title the cell folds: a solution with its output, parameters and setup without."""
+    """Note under which title the cell folds: a solution with its output, other code without."""
     title = next((title for tag, title in TITLES.items() if tag in _tags(cell)), None)
     if title:
+        cell["metadata"]["tags"] = [tag for tag in _tags(cell) if tag != "hide-input"]  # MyST-NB would fold it again
         cell["metadata"]["vbook_fold"] = {"title": title, "whole": "solution" in _tags(cell)}
 
 

@@ -1,5 +1,6 @@
 """Third-party web files: fetched from the npm registry by lock file into ``_build/vendor``, never into the repository."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -54,21 +55,41 @@ def modules(top: Path | None = None) -> Path:
     if top is None:
         raise VbookError("the site is built from a checkout of the book, the installed package alone is not enough")
     lock, target = top / "package-lock.json", paths.build("vendor")
+    with alone(target.with_name("vendor.lock")):
+        if not _is_installed(target, lock):
+            _replace(top, target)
+    return target / "node_modules"
+
+
+@contextlib.contextmanager
+def alone(lock: Path):
+    """One process at a time between here and the end of the block; a second one waits."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w") as file:
+        with contextlib.suppress(ImportError):  # systems without fcntl go unlocked
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _is_installed(target: Path, lock: Path) -> bool:
     stamp = target / "installed"
-    if stamp.is_file() and stamp.read_text() == fingerprint(lock):
-        return target / "node_modules"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    return stamp.is_file() and stamp.read_text() == fingerprint(lock)
+
+
+def _replace(top: Path, target: Path) -> None:
+    """Install into a fresh folder and put it in the place of the old one."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".vendor-") as scratch:
         fresh = Path(scratch, "fresh")
         fresh.mkdir()
         for name in ("package.json", "package-lock.json"):
             shutil.copy(top / name, fresh)
         _install(fresh)
-        (fresh / "installed").write_text(fingerprint(lock))
+        (fresh / "installed").write_text(fingerprint(fresh / "package-lock.json"))
         if target.exists():
             target.rename(Path(scratch, "old"))
         fresh.rename(target)
-    return target / "node_modules"
 
 
 def _install(folder: Path) -> None:

@@ -73,7 +73,9 @@ for (const link of document.querySelectorAll("a.vbook-zoom")) {
 const boxes = document.querySelectorAll(".vbook-eq-math, .pst-scrollable-table-container, .cell_output .output, .cell_output .output pre, .highlight pre");
 function reach() {
   for (const box of boxes) {
-    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+    const scrolls = box.scrollWidth > box.clientWidth + 1;
+    box.classList.toggle("scrolls", scrolls);
+    if (scrolls) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   }
 }

@@ -1,0 +1,172 @@
+"""The pages made from data: what their tables say, and that their links find sections, algorithms and figures."""
+
+import base64
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from vbook.errors import VbookError
+from vbook.ledger import Entry, Erratum, Ledger, Verdict
+from vbook.results import Record
+from vbook.site import pages
+from vbook.site.build import build_site
+
+CHAPTER = "chapters/02-variational-autoencoders.ipynb"
+METRICS = {"elbo": dict(mean=-101.27, standard_error=0.2, unit="nats"), "gap": dict(mean=5.43, standard_error=0.12, unit="nats")}
+RECORD = Record(
+    "ch02-vae-20", "laptop", [0], METRICS, {}, {}, wall_time_s=1234.5, device="CPU, 2 threads", date="2026-11-05T01:02:03Z"
+)
+TARGET = dict(id="t/a", value=-101.8, unit="nats", direction="higher", protocol="p(x|z), 40 epochs", source="somebody")
+JUDGED = Verdict(TARGET, "better", 0.53, 0.4, RECORD, "elbo")
+LEDGER = Ledger(
+    (
+        Entry("thesis/sec-2.3", "section", "ELBO", "closed", f"{CHAPTER}#sec-2.3"),
+        Entry("thesis/eq-2.10", "estimator", "the bound", "closed", f"{CHAPTER}#eq-2.10", "vbook.bounds.elbo", "a.py::test_elbo"),
+        Entry("thesis/alg-1", "algorithm", "AEVB", "closed", f"{CHAPTER}#alg-1", "vbook.training.fit", "a.py::test_fit"),
+        Entry("thesis/fig-2.1", "figure", "maps", "closed", f"{CHAPTER}#fig-2.1"),
+        Entry("thesis/eq-2.11", "identity", "later", "open"),
+    ),
+    {"1": 19, "2": 89},
+)
+ERRATUM = Erratum(
+    "thesis/eq-2.10", "formula", "equation (2.10)", "$a_b$", "$a^b$", "because", f"{CHAPTER}#eq-2.10", "a.py::test_it"
+)
+
+
+def cells(markdown: str) -> list[list[str]]:
+    """The cells of a Markdown table without its rule."""
+    rows = [line.strip("|").split(" |") for line in markdown.splitlines() if not line.startswith("|---")]
+    return [[cell.strip(" |") for cell in row if cell.strip(" |")] for row in rows]
+
+
+def test_results_have_target_record_and_verdict():
+    _, row = cells(pages.results_table([JUDGED]))
+    row = [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in row]
+    assert row == [
+        "p(x\\|z), 40 epochs. *somebody*",
+        "[−101.8](target:t/a) nats",
+        "[−101.3](record:ch02-vae-20.laptop/elbo) nats",
+        "better by 0.53 nats",
+        "laptop, CPU, 2 threads, 5 Nov 2026",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (dict(word="reproduced"), "reproduced"),
+        (dict(word="short", difference=-21.3), "**short by 21 nats**"),
+        (dict(word="different", difference=2.0), "**different by 2.0 nats**"),
+        (dict(word="partial", record=replace(RECORD, status="partial", reason="interrupted")), "**partial: interrupted**"),
+        (dict(word="stale"), "**stale: the experiment has changed since**"),
+        (dict(word="not run", record=None, difference=None), "**not run**"),
+    ],
+)
+def test_failures_are_in_plain_sight(change, said):
+    assert pages.said(replace(JUDGED, **change)) == said
+    assert said in pages.results_table([replace(JUDGED, **change)])
+
+
+def test_runs_say_what_ran_where():
+    rows = cells(pages.runs_table({RECORD.id: RECORD}))
+    ours = next(row for row in rows if row[0].startswith("`ch02-vae-20`"))
+    assert ours[1:] == [
+        "5 Nov 2026, 1,234 s".replace(" ", "\N{NO-BREAK SPACE}").replace(",\N{NO-BREAK SPACE}", ", "),
+        "**not run**",
+        "never",
+    ]
+    on_gpu = replace(RECORD, profile="paper", device="NVIDIA H200", status="partial", reason="out of time")
+    rows = cells(pages.runs_table({on_gpu.id: on_gpu}))
+    ours = next(row for row in rows if row[0].startswith("`ch02-vae-20`"))
+    assert ours[1] == "**not run**" and "partial: out of time" in ours[2] and ours[3] == "yes"
+
+
+def test_own_measurements_leave_out_what_a_source_reports_and_smoke():
+    known = {r.id: r for r in (RECORD, replace(RECORD, profile="smoke"), replace(RECORD, experiment="chapter-02"))}
+    rows = cells(pages.own_table(known, [JUDGED]))
+    assert rows[1:] == [["`ch02-vae-20.laptop`", "`gap`", "[5.43](record:ch02-vae-20.laptop/gap) ± 0.12 nats"]]
+    assert pages.own_table({}, []) == "None yet."
+
+
+def test_coverage_counts_closed_equations_only():
+    assert cells(pages.coverage_table(LEDGER))[1:] == [["1", "0", "19"], ["2", "1", "89"], ["**all**", "**1**", "**108**"]]
+    assert "later" not in pages.entries_tables(LEDGER)
+
+
+def test_state_counts():
+    said = pages.state(LEDGER, [JUDGED, replace(JUDGED, word="not run")], (ERRATUM,))
+    assert "1 of the thesis's 108" in said and "2 reported numbers" in said and "1 better, 1 not run" in said
+    assert "1 mistake has" in said and "2 mistakes have" in pages.state(LEDGER, [], (ERRATUM, ERRATUM))
+
+
+def test_the_real_tables_can_be_made():
+    """Every record and target that the book has goes through."""
+    judged = pages.verdicts()
+    assert pages.results_table(judged).count("](target:") == len(judged) > 0
+    assert pages.runs_table(pages.records()).count("`ch02-") >= 5
+    assert pages.own_table(pages.records(), judged)
+
+
+def picture() -> str:
+    from matplotlib.figure import Figure
+
+    file = io.BytesIO()
+    Figure(figsize=(1, 1)).savefig(file, format="png")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def notebook() -> str:
+    caption = "Figure 2.1. Two maps."
+    note = {"caption": caption, "alt": "Two planes", "tone": "lines"}
+    outputs = [
+        dict(output_type="display_data", data={"image/png": picture()}, metadata={"vbook": note}),
+        dict(output_type="display_data", data={"text/markdown": f"*{caption}*"}, metadata={"vbook": {"role": "caption"}}),
+    ]
+    text = "# 2 VAEs\n\n## 2.3 How good?\n\n$$ a \\tag{2.10} $$\n\n**Algorithm 1: AEVB.** See [above](#sec-2.3).\n\n1. Draw."
+    made = [
+        dict(cell_type="markdown", id="a", metadata={}, source=text),
+        dict(cell_type="code", id="b", metadata={}, source=f'show(fig, caption="{caption}")', execution_count=1, outputs=outputs),
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return json.dumps(dict(cells=made, metadata=kernel, nbformat=4, nbformat_minor=5))
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A book of one chapter and one page that has all four directives."""
+    import sample
+
+    top = sample.write(tmp_path)
+    for file in (*(top / "chapters").iterdir(), *(top / "book").iterdir()):
+        file.unlink()
+    (top / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters:\n  - file: chapters/02-variational-autoencoders\n"
+    )
+    (top / CHAPTER).write_text(notebook(), encoding="utf-8")
+    blocks = ("{vbook-coverage}", "{vbook-errata}", "{vbook-results} targets", "{vbook-results} runs")
+    (top / "book" / "index.md").write_text("# Home\n\n" + "\n\n".join(f"```{name}\n```" for name in blocks), encoding="utf-8")
+    monkeypatch.setattr(pages, "ledger", lambda: LEDGER)
+    monkeypatch.setattr(pages, "errata", lambda: (ERRATUM,))
+    monkeypatch.setattr(pages, "verdicts", lambda: [replace(JUDGED, word="not run", record=None)])
+    monkeypatch.setattr(pages, "records", dict)
+    monkeypatch.setattr(pages, "results_table", lambda judged: pages.table(["verdict"], [[pages.said(one)] for one in judged]))
+    return top
+
+
+@pytest.mark.slow
+def test_links_find_their_places_and_a_missing_place_stops_the_build(book):
+    site = build_site(top=book)
+    chapter = (site / CHAPTER).with_suffix(".html").read_text(encoding="utf-8")
+    home = (site / "book" / "index.html").read_text(encoding="utf-8")
+    for place in ("sec-2.3", "eq-2.10", "alg-1", "fig-2.1"):
+        assert chapter.count(f'id="{place}"') == 1
+        assert f'href="../chapters/02-variational-autoencoders.html#{place}"' in home
+    assert 'href="#sec-2.3"' in chapter
+    assert 'id="thesis-eq-2-10"' in home and "Equation (2.10)" in home and "not run" in home
+    (book / CHAPTER).write_text(notebook().replace("Algorithm 1", "Method 1"), encoding="utf-8")
+    with pytest.raises(
+        VbookError, match=r"book/index: link to chapters/02-variational-autoencoders#alg-1, a place that isn't there"
+    ):
+        build_site(top=book)
