@@ -117,7 +117,8 @@ def test_algorithm_2_line_by_line():
     model = vae(6, 3, hidden=(5,), posterior="full-covariance", seed=2).double()
     torch.nn.init.normal_(model.encoder.net[-1].weight, generator=generator(3))
     x = torch.tensor([[1.0, 0.0, 1.0, 1.0, 0.0, 0.0]], **F64)
-    mu, log_sigma, free = model.encoder.net(x)[0].split([3, 3, 9])
+    mu, log_variance, free = model.encoder.net(x)[0].split([3, 3, 9])
+    log_sigma = 0.5 * log_variance
     L = torch.ones(3, 3, **F64).tril(-1) * free.reshape(3, 3) + torch.diag(log_sigma.exp())
     eps = torch.randn(1, 1, 3, generator=generator(4), **F64)[0, 0]
     z = L @ eps + mu

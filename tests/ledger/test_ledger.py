@@ -49,6 +49,7 @@ def test_equations_add_up_to_the_thesis():
         assert ledger().closed_equations(chapter) <= count
 
 
+@pytest.mark.slow
 def test_every_symbol_breaks_its_test():
     """One sign, operation or sum of each formula's symbol is changed; the entry's test must fail.
 

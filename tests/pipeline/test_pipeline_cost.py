@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from vbook.pipeline.cost import cost_record, is_news, peak_memory
+from vbook.pipeline.cost import commit_cost, cost_record, is_news
+from vbook.pipeline.worker import peak_memory
+from vbook.results import read_record, save_record
 
 STEM = "02-variational-autoencoders"
 
@@ -28,6 +30,15 @@ def test_a_cost_is_a_record_of_the_chapter():
 def test_a_label_changes_only_when_it_is_off_by_a_quarter(changed, news):
     assert is_news(cost(**changed), cost()) is news
     assert is_news(cost(**changed), None)
+
+
+def test_costs_are_committed_when_they_are_news(tmp_path):
+    kept, results = tmp_path / "kept", tmp_path / "results"
+    assert not commit_cost("chapter-02.smoke", kept, results)
+    for seconds, committed in ((40.0, 40.0), (44.0, 40.0), (60.0, 60.0)):
+        save_record(cost(seconds), kept)
+        assert commit_cost("chapter-02.smoke", kept, results) is (seconds == committed)
+        assert read_record(results / "chapter-02.smoke.json").metrics["wall_time"]["mean"] == committed
 
 
 def test_peak_memory_sees_what_a_child_held():

@@ -93,7 +93,7 @@ def test_every_committed_record_is_whole_and_says_how_it_was_measured():
     for name, record in records().items():
         assert name == record.id and record.metrics and record.seeds and record.date
         assert record.status in ("complete", "partial") and (record.status == "complete" or record.reason)
-        assert record.profile != "smoke", f"{name}: smoke numbers are no results"
+        assert record.profile != "smoke" or name.startswith("chapter-"), f"{name}: smoke numbers are no results, only costs"
         for metric, entry in record.metrics.items():
             assert {"mean", "unit"} <= entry.keys(), f"{name}/{metric}"
 

@@ -79,7 +79,10 @@ def test_a_long_formula_breaks_after_its_operators_only(typesetter):
     assert before == ["=", "\N{MINUS SIGN}"]  # not at the bars
 
 
-@pytest.mark.parametrize("tex", [r"q_\phi(z_1 = 1, z_2 = 2, z_3 = 3, z_4 = 4 + 5)", r"x_1 x_2 x_3 x_4 x_5 \mid z_1 z_2 z_3 z_4 z_5"])
+INSIDE, BAR = r"q_\phi(z_1 = 1, z_2 = 2, z_3 = 3, z_4 = 4 + 5)", r"x_1 x_2 x_3 x_4 x_5 \mid z_1 z_2 z_3 z_4 z_5"
+
+
+@pytest.mark.parametrize("tex", [INSIDE, BAR])
 def test_a_long_formula_does_not_break_inside_parentheses_or_at_a_bar(typesetter, tex):
     typesetter.add([(tex, False)])
     assert "<mjx-break" not in typesetter.html(tex, False)

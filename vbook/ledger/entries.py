@@ -1,7 +1,6 @@
 """``book/ledger.yml``: one entry for each thing of a source that the book has to answer for."""
 
 import functools
-import re
 from dataclasses import dataclass, fields
 
 from vbook import paths
@@ -30,26 +29,15 @@ class Entry:
     line: str | None = None
 
     @property
-    def number(self) -> str:
-        """What stands behind the kind of anchor: ``2.10`` of ``thesis/eq-2.10``.
-
-        >>> Entry("thesis/eq-2.10", "estimator", "the ELBO", "open").number
-        '2.10'
-        """
-        return self.id.rpartition("/")[2].partition("-")[2]
-
-    @property
     def label(self) -> str:
-        """What readers call it: ``(2.10)``, ``section 2.3``, ``algorithm 1``, ``figure 2.1``, else the id's last part."""
+        """What readers call it: ``section 2.3``, ``algorithm 1``, ``figure 2.1``, and for an equation its number alone.
+
+        >>> Entry("thesis/eq-2.10", "estimator", "the ELBO", "open").label
+        '(2.10)'
+        """
         kind, _, number = self.id.rpartition("/")[2].partition("-")
         names = {"eq": "({})", "sec": "section {}", "alg": "algorithm {}", "fig": "figure {}"}
         return names.get(kind, kind + " {}").format(number)
-
-    @property
-    def chapter(self) -> str:
-        """The source's chapter, from the anchor of ``where``'s file: ``2`` of ``chapters/02-….ipynb``; ``""`` when open."""
-        found = re.match(r"chapters/0*(\d+)-", self.where or "")
-        return found[1] if found else ""
 
 
 @dataclass(frozen=True)

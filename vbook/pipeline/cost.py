@@ -1,29 +1,28 @@
 """What a chapter costs: wall time and peak memory of a run, kept as the record that the chapter's header quotes."""
 
-import platform
 import re
+from pathlib import Path
 
-from vbook.results import Record, new_record
+from vbook.results import Record, new_record, read_record, save_record
 
 TOLERANCE = 0.25  # a cost label changes only when it is off by more than a quarter, or every run would change the chapter
 
 
-def peak_memory() -> int:
-    """The largest memory, in bytes, that any child process of this one held that has ended; 0 where the system doesn't say."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    unit = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+def record_id(stem: str, profile: str) -> str:
+    """The id under which the cost of chapter ``stem`` is kept.
+
+    >>> record_id("02-variational-autoencoders", "smoke")
+    'chapter-02.smoke'
+    """
+    number = re.match(r"\d+", stem)
+    return f"chapter-{number.group() if number else stem}.{profile}"
 
 
 def cost_record(stem: str, values: dict, seconds: float, peak_bytes: int, threads: int) -> Record:
-    """The record ``chapter-<number>.<profile>`` of one whole run of the chapter ``stem`` with the parameters ``values``."""
-    number = re.match(r"\d+", stem)
+    """The record of one whole run of the chapter ``stem`` with the parameters ``values``."""
     device = values.get("device", "cpu")
     return new_record(
-        experiment=f"chapter-{number.group() if number else stem}",
+        experiment=record_id(stem, values["profile"]).rpartition(".")[0],
         profile=values["profile"],
         seeds=[values.get("seed", 0)],
         metrics={
@@ -43,3 +42,14 @@ def is_news(new: Record, old: Record | None) -> bool:
         return True
     pairs = [(entry["mean"], old.metrics[name]["mean"]) for name, entry in new.metrics.items()]
     return any(abs(a - b) > TOLERANCE * b for a, b in pairs)
+
+
+def commit_cost(record_id: str, kept: Path, results: Path) -> bool:
+    """Take the cost ``record_id`` from ``kept`` into ``results`` if it is news there; returns whether it was."""
+    if not (kept / f"{record_id}.json").is_file():
+        return False
+    new, committed = read_record(kept / f"{record_id}.json"), results / f"{record_id}.json"
+    news = is_news(new, read_record(committed) if committed.is_file() else None)
+    if news:
+        save_record(new, results)
+    return news

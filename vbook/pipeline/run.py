@@ -9,10 +9,11 @@ from pathlib import Path
 
 from vbook import paths
 from vbook.errors import VbookError
-from vbook.pipeline import chapters, commit, notebook, parameters, stale
+from vbook.pipeline import chapters, commit, cost, notebook, parameters, stale
 from vbook.pipeline.normalise import normalise
 from vbook.pipeline.progress import Progress
 from vbook.profiles import check_profile
+from vbook.results import save_record
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,8 @@ def _keep(plan: Plan, result) -> None:
     ran = notebook.read(result.scratch / "output.ipynb")
     ran["cells"] = [cell for cell in ran["cells"] if "injected-parameters" not in notebook.tags(cell)]
     names = commit.take_records(result.scratch / "records", paths.build("records"))
+    used = json.loads((result.scratch / "cost.json").read_text())
+    save_record(cost.cost_record(plan.stem, plan.values, result.seconds, **used), paths.build("records"))
     _beside(plan.copy).unlink(missing_ok=True)
     _write_copy(plan, ran)
     with paths.atomic_write(_beside(plan.copy), "w") as file:
@@ -225,6 +228,8 @@ def _commit(plans: list[Plan], profile: str, top: Path) -> None:
             names = json.loads(_beside(plan.copy).read_text(encoding="utf-8"))["records"]
             commit.commit_records(paths.build("records"), top / "book", names)
             print(f"{plan.stem}: committed {len(names)} files of records at {profile}")
+        if cost.commit_cost(cost.record_id(plan.stem, profile), paths.build("records"), top / "book" / "results"):
+            print(f"{plan.stem}: committed what it costs at {profile}")
     pages = [*sorted((top / "chapters").glob("*.ipynb")), *sorted((top / "book").glob("*.md"))]
     for complaint in commit.rewrite_numbers(pages):
         print(f"note: {complaint}")

@@ -84,7 +84,19 @@ def main(path: Path) -> None:
 
     threading.Thread(target=end_with_parent, daemon=True).start()
     outcome = execute(json.loads(path.read_text()), lambda cell: path.with_name("progress").write_text(str(cell)))
+    cost = {"peak_bytes": peak_memory(), "threads": int(os.environ["OMP_NUM_THREADS"])}
+    path.with_name("cost.json").write_text(json.dumps(cost))
     path.with_name("result.json").write_text(json.dumps(outcome))
+
+
+def peak_memory() -> int:
+    """The largest memory, in bytes, that any child process of this one held that has ended; 0 where the system doesn't say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     >>> print(table(["a", "b"], [["1", "p(x|z)"]]))
     | a | b |
     |---|---|
-    | 1 | p(x\\\\|z) |
+    | 1 | p(x\\|z) |
     """
     lines = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return "\n".join("|" + "|".join(cell if cell == "---" else f" {cell} " for cell in line) + "|" for line in lines)
