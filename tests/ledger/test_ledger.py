@@ -110,7 +110,7 @@ def test_open_entries_need_no_proof():
 def test_labels():
     rows = [GOOD | dict(id=f"thesis/{name}") for name in ("eq-2.10", "sec-2.3", "alg-1", "fig-2.7b", "claim-2.7-tightens")]
     entries = read_ledger(json.dumps({"equations": {}, "entries": rows})).entries
-    assert [entry.label for entry in entries] == ["(2.10)", "section 2.3", "algorithm 1", "figure 2.7b", "claim 2.7-tightens"]
+    assert [entry.label for entry in entries] == ["(2.10)", "section 2.3", "algorithm 1", "figure 2.7b", "section 2.7"]
 
 
 def test_anchors_of_a_notebook():

@@ -28,7 +28,7 @@ def test_source_and_record_are_shown_with_their_provenance(outcome, monkeypatch)
     recorded = Quantity(-98.76, "nats", "how it was measured", 0.21)
     monkeypatch.setattr(comparison, "resolve", lambda ref: recorded if ref == "record:ch00-none.laptop/elbo" else real(ref))
     table = compare(outcome, [("bound <b>", "elbo", TARGET)])
-    assert repr(table).splitlines()[1].split() == ["bound", "<b>", "−101.8", "−98.76", "±", "0.2", "−101"]
+    assert repr(table).splitlines()[1].split() == ["bound", "<b>", "−101.8", "−98.76", "±", "0.21", "−101"]
     html = table._repr_html_()
     assert 'title="how it was measured"' in html and "another student" in html and "bound &lt;b&gt;" in html
 

@@ -33,7 +33,9 @@ NOTATION = """# Notation
 Because $p$ was taken.
 </details>
 """
-LONG = r"\log p_\theta(x) - \mathbb{E}_{q_\phi(z\mid x)}\left[\log \frac{p_\theta(x, z)}{q_\phi(z\mid x)}\right] = \sum_{i=1}^{D} "
+LONG = (
+    r"\log p_\theta(x) - \mathbb{E}_{q_\phi(z\mid x)}\left[\log \frac{p_\theta(x, z)}{q_\phi(z\mid x)}\right] = \sum_{i=1}^{D} "
+)
 LONG += r"\left(\mu_i^2 + \sigma_i^2 - \log \sigma_i^2 - 1\right) + \int q_\phi(z\mid x) \log \frac{q_\phi(z\mid x)}{p_\theta(z\mid x)}\, dz"
 BOUND = r"""## The bound
 
@@ -136,7 +138,10 @@ def _cell(kind: str, source: str, number: int, tags=(), outputs=()) -> dict:
 def notebook(*cells) -> dict:
     """A notebook of ``(kind, source, tags, outputs)`` cells."""
     made = [_cell(cell[0], cell[1], i, *cell[2:]) for i, cell in enumerate(cells)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}, "language_info": {"name": "python"}}
+    kernel = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python"},
+    }
     return {"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
 
 
@@ -169,7 +174,9 @@ def chapter() -> dict:
 def write(top: Path) -> Path:
     """Write the book under ``top`` with the real ``_config.yml``; returns ``top``."""
     real = Path(__file__).resolve().parents[2]
-    next_page = r"Back to [(2.10)](02-variational-autoencoders.ipynb#eq-2.10) and [(2.23)](02-variational-autoencoders.ipynb#eq-2.23)."
+    next_page = (
+        r"Back to [(2.10)](02-variational-autoencoders.ipynb#eq-2.10) and [(2.23)](02-variational-autoencoders.ipynb#eq-2.23)."
+    )
     for folder in ("book", "chapters"):
         (top / folder).mkdir(parents=True, exist_ok=True)
     files = {

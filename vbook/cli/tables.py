@@ -5,17 +5,17 @@ from vbook.results.references import MINUS
 
 
 def comparison() -> list[dict]:
-    """One row per metric of each committed record, then one per target that nothing has been measured for.
+    """One row per metric of each committed record and target that it answers, then one per target without a measurement.
 
     Keys: ``record`` (``<id>/<metric>`` or None), ``status``, ``value``, ``standard_error``, ``unit``, ``target`` (its id or
     None), ``source_value`` and ``difference`` (ours minus theirs, in ``unit``).
     """
-    answered = {entry["record"]: entry for entry in targets().values() if entry.get("record")}
     rows = []
     for record in records().values():
         for metric, entry in record.metrics.items():
             name = f"{record.id}/{metric}"
-            rows.append(_row(name, record.status, entry, answered.get(name)))
+            answered = [target for target in targets().values() if target.get("record") == name]
+            rows += [_row(name, record.status, entry, target) for target in answered or [None]]
     measured = {row["target"] for row in rows}
     return rows + [_row(None, "not run", {}, target) for target in targets().values() if target["id"] not in measured]
 

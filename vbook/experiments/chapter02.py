@@ -16,7 +16,7 @@ def train_vae(setup: Setup, z_dim: int, *, objective=elbo_analytic_kl, posterior
     architecture = dict(x_dim=setup.train.x.shape[1], z_dim=z_dim, hidden=(setup.hidden,), posterior=posterior, seed=setup.seed)
     model = vae(**architecture).to(setup.device)
     noise = torch.Generator(setup.device).manual_seed(setup.seed + 1)
-    z = torch.randn(25, z_dim, generator=noise, device=setup.device)
+    z = torch.randn(16, z_dim, generator=noise, device=setup.device)
     drawn = {}
 
     def keep_samples(model, row):
@@ -45,9 +45,7 @@ def train_vae(setup: Setup, z_dim: int, *, objective=elbo_analytic_kl, posterior
     }
     series = {"epoch": history.column("epoch"), "train": history.column("train"), "valid": history.column("valid")}
     series = {name: [round(value, 3) for value in values] for name, values in series.items()}
-    return Outcome(
-        metrics, series, model, architecture, {"samples": drawn}, history.steps, history.examples, history.interrupted
-    )
+    return Outcome(metrics, series, model, architecture, {"samples": drawn}, history.steps, history.examples, history.interrupted)
 
 
 FULL = dict(hidden=500, batch_size=128, lr=1e-3, epochs=40)

@@ -1,13 +1,10 @@
 """Experiments: a function, its data with the embedded stand-in, and one row of numbers per profile."""
 
-import ast
 import dataclasses
 import functools
 import hashlib
-import inspect
 import json
 import os
-import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +15,7 @@ from torch import nn
 
 from vbook import data
 from vbook.errors import VbookError, nearest
+from vbook.experiments.source import code_of
 from vbook.profiles import PROFILES, check_profile
 from vbook.results import Record, new_record, save_record
 from vbook.results.weights import save_weights
@@ -38,12 +36,8 @@ class Experiment:
     profiles: dict[str, dict]
 
     def digest(self, settings: dict) -> str:
-        """sha256 over the function without its docstring, the data, the protocol and the settings: what makes a record stale."""
-        tree = ast.parse(textwrap.dedent(inspect.getsource(self.function)))
-        body = tree.body[0].body
-        if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-            body.pop(0)
-        text = ast.dump(tree) + self.data + self.protocol + json.dumps(settings, sort_keys=True)
+        """sha256 over the experiment's code, data, protocol and settings: what makes a record stale."""
+        text = code_of(self.function) + self.data + self.protocol + json.dumps(settings, sort_keys=True)
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 

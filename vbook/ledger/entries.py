@@ -30,14 +30,14 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """What readers call it: ``section 2.3``, ``algorithm 1``, ``figure 2.1``, and for an equation its number alone.
+        """What readers call it: ``algorithm 1``, ``figure 2.1``, an equation's number alone, else the section that it stands in.
 
-        >>> Entry("thesis/eq-2.10", "estimator", "the ELBO", "open").label
-        '(2.10)'
+        >>> [Entry(f"thesis/{name}", "claim", "t", "open").label for name in ("eq-2.10", "claim-2.7-tightens")]
+        ['(2.10)', 'section 2.7']
         """
         kind, _, number = self.id.rpartition("/")[2].partition("-")
-        names = {"eq": "({})", "sec": "section {}", "alg": "algorithm {}", "fig": "figure {}"}
-        return names.get(kind, kind + " {}").format(number)
+        names = {"eq": "({})", "alg": "algorithm {}", "fig": "figure {}"}
+        return names.get(kind, "section {}").format(number.partition("-")[0])
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _recorded(record_id: str, metric: str) -> tuple[str, str]:
         quantity = resolve(f"record:{record_id}/{metric}")
     except VbookError:
         return NONE, f"no record {record_id} yet"
-    return _with_error(significant(quantity.value, 4), quantity.standard_error), quantity.provenance
+    return _with_error(quantity.value, quantity.standard_error), quantity.provenance
 
 
 def _measured(record: Record, metric: str) -> tuple[str, str]:
@@ -78,8 +78,16 @@ def _measured(record: Record, metric: str) -> tuple[str, str]:
     return significant(entry["mean"]), f"{record.data['title']}, profile {record.profile}, seed {record.seeds[0]}"
 
 
-def _with_error(text: str, error: float | None) -> str:
-    return text if error is None else f"{text} ± {significant(error, 1)}"
+def _with_error(value: float, error: float | None) -> str:
+    """``value ± error``: the error to two digits, the value to the same place; four digits where there is no error.
+
+    >>> _with_error(-101.603, 0.267), _with_error(-99.2, 12.0), _with_error(5.0, None)
+    ('−101.60 ± 0.27', '−99 ± 12', '5.000')
+    """
+    if not error:
+        return significant(value, 4)
+    small = significant(error, 2)
+    return f"{value:.{len(small.partition('.')[2])}f} ± {small}".replace("-", MINUS)
 
 
 def _cell(column: int, text: str, provenance: str) -> str:

@@ -88,7 +88,8 @@ def _inputs(top: Path, staged: Path) -> str:
     files = sorted(file for file in staged.rglob("*") if file.is_file())
     files += [top / name for name in ("pyproject.toml", "package-lock.json") if (top / name).is_file()]
     files += sorted((top / "book" / "results").glob("*.json")) + sorted((Path(__file__).parent / "static").iterdir())
-    files += sorted(file for name in ("ledger", "results") for file in Path(__file__).parents[1].joinpath(name).rglob("*.py"))
+    judges = (Path(__file__).parents[1] / name for name in ("experiments", "ledger", "results"))
+    files += sorted(file for folder in judges for file in folder.rglob("*.py"))
     parts = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files]
     parts += [digest(), *(f"{name} {version(name)}" for name in ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme"))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

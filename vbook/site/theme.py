@@ -53,4 +53,3 @@ def configure(app, config) -> None:
     config.myst_update_mathjax = False
     config.nb_ipywidgets_js = {}
     config.html_permalinks_icon = "#"
-
