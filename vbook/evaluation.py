@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vbook.bounds import elbo, log_weights
+from vbook.bounds import elbo, log_mean_exp, log_weights
 from vbook.errors import VbookError
 
 
@@ -68,9 +68,8 @@ def log_px(log_w: Tensor) -> tuple[Tensor, Tensor]:
     The error is that of log ŵ by the delta method, sd(w)/(√L ŵ). It is itself an estimate and says little when a few weights
     dominate: look at ``effective_sample_size``.
     """
-    samples = len(log_w)
+    samples, estimate = len(log_w), log_mean_exp(log_w)
     w = (log_w - log_w.amax(0)).exp()
-    estimate = log_w.amax(0) + w.mean(0).log()
     return estimate, w.std(0) / (math.sqrt(samples) * w.mean(0)) if samples > 1 else torch.full_like(estimate, math.nan)
 
 

@@ -1,5 +1,7 @@
 """The queue: records as soon as measured, nothing twice, a budget that is kept."""
 
+import dataclasses
+
 import pytest
 
 from tests.experiments.test_registry import tiny  # noqa: F401
@@ -24,6 +26,29 @@ def test_records_are_written_once_and_again_only_when_forced(tiny, shelf):  # no
     assert record.artefacts and (shelf / "weights" / record.artefacts["decoder"]["file"]).is_file()
     assert reproduce([tiny], "laptop", say=said.append) == {"ch00-tiny.laptop": "up to date"}
     assert reproduce([tiny], "laptop", force=True, say=said.append)["ch00-tiny.laptop"].startswith("complete")
+
+
+def test_an_interrupted_run_does_not_replace_a_complete_record(tiny, shelf, monkeypatch):  # noqa: F811
+    said = []
+    reproduce([tiny], "laptop", say=said.append)
+    before = {file: file.read_bytes() for file in shelf.rglob("*") if file.is_file()}
+    real = queue.run
+
+    def interrupted(*args, **options):
+        outcome = real(*args, **options)
+        return dataclasses.replace(outcome, interrupted=True)
+
+    monkeypatch.setattr(queue, "run", interrupted)
+    fate = reproduce([tiny], "laptop", force=True, seed=1, say=said.append)
+    assert fate == {"ch00-tiny.laptop": "interrupted; the complete record stays"}
+    assert {file: file.read_bytes() for file in shelf.rglob("*") if file.is_file()} == before
+
+
+def test_another_seed_needs_force(tiny, shelf):  # noqa: F811
+    reproduce([tiny], "laptop", say=lambda line: None)
+    assert "measured with seed 0; --force" in reproduce([tiny], "laptop", seed=1, say=lambda line: None)["ch00-tiny.laptop"]
+    reproduce([tiny], "laptop", seed=1, force=True, say=lambda line: None)
+    assert read_record(shelf / "ch00-tiny.laptop.json").seeds == [1]
 
 
 def test_a_spent_budget_leaves_the_rest_for_later(tiny, shelf):  # noqa: F811

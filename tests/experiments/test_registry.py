@@ -8,7 +8,7 @@ import pytest
 from vbook.errors import VbookError
 from vbook.experiments import chapter02, experiments, find, registry, run
 from vbook.profiles import PROFILES
-from vbook.results import read_record
+from vbook.results import read_record, records
 
 DIGITS = dict(data="digits", stand_in="digits", protocol="static")
 TINY = dict(hidden=8, batch_size=256, lr=1e-3, epochs=1)
@@ -18,15 +18,14 @@ TINY = dict(hidden=8, batch_size=256, lr=1e-3, epochs=1)
 def tiny(monkeypatch):
     """An experiment that trains for a moment, registered for one test."""
     monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
-    registry._run.cache_clear()
+    monkeypatch.setattr(registry, "_FINISHED", {})
 
     @registry.experiment("ch00-tiny", title="tiny", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))
     def small(setup):
         """Two latents."""
         return chapter02.train_vae(setup, 2)
 
-    yield "ch00-tiny"
-    registry._run.cache_clear()
+    return "ch00-tiny"
 
 
 def test_every_experiment_has_a_row_for_each_profile_and_known_data():
@@ -47,6 +46,43 @@ def test_smoke_takes_the_embedded_data_whatever_the_root_holds(tiny, tmp_path):
 
 def test_one_process_runs_the_same_experiment_once(tiny):
     assert run(tiny) is run(tiny) and run(tiny) is not run(tiny, seed=1)
+
+
+def test_an_interrupted_run_is_no_answer_to_the_next_call(tiny, monkeypatch):
+    real = chapter02.fit
+
+    def cut_short(*args, **options):
+        history = real(*args, **options)
+        history.interrupted = True
+        return history
+
+    monkeypatch.setattr(chapter02, "fit", cut_short)
+    first = run(tiny)
+    assert first.interrupted and first.record.status == "partial"
+    monkeypatch.setattr(chapter02, "fit", real)
+    assert run(tiny) is not first and not run(tiny).interrupted
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, 2**64])
+def test_seeds_that_no_generator_takes_are_refused(tiny, seed):
+    with pytest.raises(VbookError, match="seed must be a whole number"):
+        run(tiny, seed=seed)
+
+
+def test_no_committed_record_is_stale():
+    """Records are measured again after their experiment changed, before they are committed."""
+    for record in records().values():
+        if record.experiment in experiments():
+            chosen = find(record.experiment)
+            assert record.experiment_digest == chosen.digest(chosen.profiles[record.profile]), record.id
+
+
+def test_a_record_is_stale_when_an_experiment_it_runs_changes(monkeypatch):
+    chosen, other = find("ch02-marginal"), find("ch02-vae-20")
+    before = chosen.digest(chosen.profiles["laptop"])
+    longer = dataclasses.replace(other, profiles=other.profiles | {"laptop": other.profiles["laptop"] | {"epochs": 41}})
+    monkeypatch.setitem(registry._REGISTRY, "ch02-vae-20", longer)
+    assert chosen.digest(chosen.profiles["laptop"]) != before
 
 
 def test_records_go_where_the_runner_says(tiny, tmp_path, monkeypatch):

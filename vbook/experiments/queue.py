@@ -4,7 +4,7 @@ import time
 
 from vbook import paths
 from vbook.errors import VbookError
-from vbook.experiments.registry import experiments, find, keep, run
+from vbook.experiments.registry import check_seed, experiments, find, keep, run
 from vbook.profiles import check_profile
 from vbook.results import read_record, record_path
 
@@ -17,30 +17,34 @@ def reproduce(
     An experiment whose complete record still matches its code and settings is left alone unless ``force``. When the budget is
     spent the rest stays ``not run``. Raises VbookError for unknown ids and profiles before anything runs.
     """
-    check_profile(profile)
+    check_profile(profile), check_seed(seed)
     if paths.root() is None:
         raise VbookError("records are written into the book's checkout; clone the repository to reproduce them")
     queue = [find(id) for id in ids] or list(experiments().values())
     start, fate = time.monotonic(), {}
     for chosen in queue:
         record_id = f"{chosen.id}.{profile}"
-        if not force and _current(chosen, profile):
-            fate[record_id] = "up to date"
+        old = _complete(record_id)
+        if not force and old and old.experiment_digest == chosen.digest(chosen.profiles[profile]):
+            other = "" if old.seeds == [seed] else f", measured with seed {old.seeds[0]}; --force replaces it"
+            fate[record_id] = f"up to date{other}"
         elif budget_seconds is not None and time.monotonic() - start >= budget_seconds:
             fate[record_id] = "not run: the budget is spent"
         else:
             outcome = run(chosen.id, profile, seed, device, data_root, progress=True)
-            record = keep(outcome, record_path(record_id).parent, paths.book("weights"))
-            fate[record_id] = f"{record.status} in {record.wall_time_s:.0f} s"
+            if outcome.interrupted and old:  # part of a run must not cost us the whole one
+                fate[record_id] = "interrupted; the complete record stays"
+            else:
+                record = keep(outcome, record_path(record_id).parent, paths.book("weights"))
+                fate[record_id] = f"{record.status} in {record.wall_time_s:.0f} s"
         say(f"{record_id}: {fate[record_id]}")
-        if fate[record_id].startswith("partial"):
+        if fate[record_id].startswith(("partial", "interrupted")):
             break
     return fate
 
 
-def _current(chosen, profile: str) -> bool:
-    path = record_path(f"{chosen.id}.{profile}")
-    if not path.is_file():
-        return False
-    record = read_record(path)
-    return record.status == "complete" and record.experiment_digest == chosen.digest(chosen.profiles[profile])
+def _complete(record_id: str):
+    """The committed record if it is complete, else None."""
+    path = record_path(record_id)
+    record = read_record(path) if path.is_file() else None
+    return record if record and record.status == "complete" else None

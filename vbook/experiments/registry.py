@@ -1,7 +1,6 @@
 """Experiments: a function, its data with the embedded stand-in, and one row of numbers per profile."""
 
 import dataclasses
-import functools
 import hashlib
 import json
 import os
@@ -15,12 +14,13 @@ from torch import nn
 
 from vbook import data
 from vbook.errors import VbookError, nearest
-from vbook.experiments.source import code_of
+from vbook.experiments.source import code_of, numerics
 from vbook.profiles import PROFILES, check_profile
 from vbook.results import Record, new_record, save_record
 from vbook.results.weights import save_weights
 
 _REGISTRY: dict[str, "Experiment"] = {}
+_FINISHED: dict[tuple, "Outcome"] = {}  # the runs of this process, so that a chapter's cells share them
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,13 @@ class Experiment:
     profiles: dict[str, dict]
 
     def digest(self, settings: dict) -> str:
-        """sha256 over the experiment's code, data, protocol and settings: what makes a record stale."""
-        text = code_of(self.function) + self.data + self.protocol + json.dumps(settings, sort_keys=True)
-        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+        """sha256 over code, data, protocol and settings of the experiment and of those it runs: what makes a record stale."""
+        code = code_of(self.function)
+        profile = next((name for name, row in self.profiles.items() if row == settings), None)
+        inputs = [other for id, other in _REGISTRY.items() if repr(id) in code]
+        parts = [code, numerics(), self.data, self.protocol, json.dumps(settings, sort_keys=True)]
+        parts += [other.digest(other.profiles[profile]) for other in inputs if profile]
+        return f"sha256:{hashlib.sha256('|'.join(parts).encode()).hexdigest()}"
 
 
 @dataclass(frozen=True)
@@ -116,10 +120,15 @@ def run(id: str, profile: str = "smoke", seed: int = 0, device: str = "cpu", dat
     ``smoke`` always takes the embedded stand-in; the other profiles take the real set from ``data_root`` (else ``$VBOOK_DATA``,
     else the cache folder). The record goes to ``$VBOOK_RECORDS`` when that names a folder.
     """
-    return _run(id, check_profile(profile), int(seed), _check_device(device), data_root, bool(progress))
+    key = (id, check_profile(profile), check_seed(seed), _check_device(device), data_root)
+    if key not in _FINISHED:
+        outcome = _run(*key, bool(progress))
+        if outcome.interrupted:  # a part of a run is no answer to the next call
+            return outcome
+        _FINISHED[key] = outcome
+    return _FINISHED[key]
 
 
-@functools.cache
 def _run(id: str, profile: str, seed: int, device: str, data_root, progress: bool) -> Outcome:
     chosen = find(id)
     settings = chosen.profiles[profile]
@@ -160,6 +169,13 @@ def keep(outcome: Outcome, records: Path, weights: Path) -> Record:
     return record
 
 
+def check_seed(seed: int) -> int:
+    """``seed`` if PyTorch's generators can take it and its neighbours, else a VbookError."""
+    if seed != int(seed) or not 0 <= seed < 2**62:
+        raise VbookError(f"seed must be a whole number from 0 to 2^62 - 1, got {seed}")
+    return int(seed)
+
+
 def _check_device(device: str) -> str:
     try:
         kind = torch.device(device).type
@@ -173,4 +189,5 @@ def _check_device(device: str) -> str:
 def _describe(device: str) -> str:
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' * (threads > 1)}"

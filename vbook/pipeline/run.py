@@ -228,6 +228,7 @@ def _commit(plans: list[Plan], profile: str, top: Path) -> None:
             names = json.loads(_beside(plan.copy).read_text(encoding="utf-8"))["records"]
             commit.commit_records(paths.build("records"), top / "book", names)
             print(f"{plan.stem}: committed {len(names)} files of records at {profile}")
+            print(f"{plan.stem}: its tables quote these records; commit them too with `vbook run {plan.stem[:2]} --commit`")
         if cost.commit_cost(cost.record_id(plan.stem, profile), paths.build("records"), top / "book" / "results"):
             print(f"{plan.stem}: committed what it costs at {profile}")
     pages = [*sorted((top / "chapters").glob("*.ipynb")), *sorted((top / "book").glob("*.md"))]

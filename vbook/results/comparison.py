@@ -42,8 +42,9 @@ def compare(outcome, rows, record_profile: str = "laptop") -> Comparison:
             raise VbookError(f"{record.id} has no metric {metric!r}; it has {', '.join(record.metrics)}")
         recorded = _recorded(f"{record.experiment}.{record_profile}", metric)
         table.append([(label, ""), _source(*target), recorded, _measured(record, metric)])
+    mark = ", interrupted" if record.status != "complete" else ""
     stand_in = f", {record.data['name']}: not a result" if record.profile == "smoke" else ""
-    return Comparison(table, ("", "source", "our record", f"this run ({record.profile}{stand_in})"))
+    return Comparison(table, ("", "source", "our record", f"this run ({record.profile}{stand_in}{mark})"))
 
 
 def significant(value: float, digits: int = 3) -> str:

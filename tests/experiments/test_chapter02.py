@@ -1,0 +1,82 @@
+"""The metrics of chapter 2's experiments, on weights that are known: signs, groups and means."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from vbook.experiments import chapter02
+
+ROWS = 3
+
+
+def setup(**settings):
+    x = torch.zeros(10, 4)
+    split = SimpleNamespace(x=x)
+    trained = SimpleNamespace(model="model", steps=0)
+    return SimpleNamespace(train=split, valid=split, test=split, seed=0, z_dim=2, run=lambda id: trained, **settings)
+
+
+@pytest.fixture
+def weights(monkeypatch):
+    """16 known log weights for each of three images, in place of a model's."""
+    log_w = torch.randn(16, ROWS, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 100
+    monkeypatch.setattr(chapter02, "all_log_weights", lambda model, x, samples, seed: log_w[:samples])
+    return log_w
+
+
+def test_marginal_averages_disjoint_groups_and_reports_the_gap(weights):
+    outcome = chapter02.marginal(setup(points=ROWS, samples=16))
+    w = weights.exp()
+    by_four = [w[start::4].mean(0).log().mean().item() for start in range(4)]  # samples l, l + 4, l + 8, l + 12
+    assert outcome.series["L"] == [1, 4, 16]
+    assert outcome.series["bound"] == pytest.approx(
+        [weights.mean().item(), sum(by_four) / 4, w.mean(0).log().mean().item()], abs=1e-3
+    )
+    assert outcome.series["standard_error"][1] == pytest.approx(torch.tensor(by_four).std().item() / 2, abs=1e-3)
+    gap = w.mean(0).log() - weights.mean(0)
+    assert outcome.metrics["gap"]["mean"] == pytest.approx(gap.mean().item())
+    assert outcome.metrics["gap"]["standard_error"] == pytest.approx(gap.std().item() / math.sqrt(ROWS))
+    assert outcome.metrics["elbo_test"]["mean"] == pytest.approx(weights.mean().item())
+
+
+def test_importance_weighted_reports_each_size(weights, monkeypatch):
+    seen = []
+
+    def train(setup, z_dim, objective):
+        seen.append(objective(None, torch.zeros(2, 4), None))
+        return SimpleNamespace(model=None, series={"epoch": [1], "train": [-1.0]}, steps=2, examples=4, interrupted=False)
+
+    monkeypatch.setattr(chapter02, "iwae", lambda model, x, L, generator: L)
+    monkeypatch.setattr(chapter02, "train_vae", train)
+    outcome = chapter02.importance_weighted(setup(points=ROWS, samples=16))
+    assert seen == [1, 5, 20] and outcome.steps == 6
+    assert outcome.metrics["log_px_L5"]["mean"] == pytest.approx(weights.exp().mean(0).log().mean().item())
+    assert outcome.metrics["elbo_L20"]["mean"] == pytest.approx(weights.mean().item())
+
+
+@pytest.fixture
+def bounds(monkeypatch):
+    """The full-covariance model lies one nat above the factorised one on every image."""
+    monkeypatch.setattr(
+        chapter02,
+        "train_vae",
+        lambda setup, z_dim, objective, posterior: SimpleNamespace(
+            model=posterior, series={"epoch": [1], "valid": [-1.0]}, steps=1, examples=2, interrupted=posterior == setup.stop
+        ),
+    )
+    monkeypatch.setattr(
+        chapter02, "per_datapoint", lambda model, x, bound, samples: torch.tensor([-5.0, -7.0]) + (model == "full-covariance")
+    )
+
+
+def test_gain_is_what_full_covariance_adds(bounds):
+    outcome = chapter02.posterior(setup(stop=None))
+    assert outcome.metrics["gain"] == {"mean": 1.0, "standard_error": 0.0, "n": 2, "unit": "nats"}
+    assert outcome.metrics["elbo_factorized"]["mean"] == -6 and outcome.steps == 2
+
+
+def test_an_interrupted_first_model_ends_the_experiment(bounds):
+    outcome = chapter02.posterior(setup(stop="factorized"))
+    assert outcome.interrupted and outcome.steps == 1 and "gain" not in outcome.metrics
