@@ -45,10 +45,10 @@ def test_results_have_target_record_and_verdict():
     _, row = cells(pages.results_table([JUDGED]))
     row = [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in row]
     assert row == [
-        "p(x\\|z), 40 epochs. *somebody*",
+        "better by 0.53 nats",
         "[−101.8](target:t/a) nats",
         "[−101.3](record:ch02-vae-20.laptop/elbo) nats",
-        "better by 0.53 nats",
+        "p(x\\|z), 40 epochs. *somebody*",
         "laptop, CPU, 2 threads, 5 Nov 2026",
     ]
 

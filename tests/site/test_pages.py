@@ -99,7 +99,7 @@ def test_details_hold_typeset_formulas_code_and_lists(chapter):
 
 def test_solution_parameters_and_setup_are_folded(chapter):
     titles = chapter.locator("div.cell details > summary").all_inner_texts()
-    assert titles == ["Parameters", "Setup", "Solution"]
+    assert titles == ["Parameters", "Setup", "Solution in code"]
     assert not chapter.get_by_text("answer = 42").is_visible()
     chapter.locator("summary", has_text="Solution").click()
     assert chapter.locator(".tag_solution .cell_output pre").is_visible()

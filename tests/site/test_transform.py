@@ -33,7 +33,7 @@ def test_parameters_setup_and_solution_fold():
         {"title": "Parameters", "whole": False},
         {"title": "Setup", "whole": False},
         None,
-        {"title": "Solution", "whole": True},
+        {"title": "Solution in code", "whole": True},
     ]
 
 

@@ -113,8 +113,8 @@ def _number(name: str, value, kind: type):
     except ValueError:
         word = "a whole number" if kind is int else "a number"
         raise VbookError(f"parameter {name!r} takes {word}, not {value!r}") from None
-    if name == "seed" and number < 0:
-        raise VbookError(f"the seed is 0 or more, not {number}")
+    if name == "seed" and not 0 <= number < 2**62:
+        raise VbookError(f"the seed is a whole number from 0 to 2^62 - 1, not {number}")
     return number
 
 

@@ -71,8 +71,9 @@ def results_table(judged: list[Verdict]) -> str:
             ours = f"[{format_like(one.record.metrics[one.metric]['mean'], printed)}](record:{name}) {target['unit']}"
             measured = f"{one.record.profile}, {one.record.device}, {day(one.record)}"
         where = f"{target['protocol']}. *{target['source']}*"
-        rows.append([unbroken(where), f"[{printed}](target:{target['id']}) {target['unit']}", ours, said(one), measured])
-    return table(["what is reported, and by whom", "reported", "ours", "verdict", "measured"], rows)
+        # The verdict first: on a phone the last columns lie off screen, and failures must not.
+        rows.append([said(one), f"[{printed}](target:{target['id']}) {target['unit']}", ours, unbroken(where), measured])
+    return table(["verdict", "reported", "ours", "what is reported, and by whom", "measured"], rows)
 
 
 def said(one: Verdict) -> str:

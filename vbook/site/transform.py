@@ -9,7 +9,7 @@ from vbook.site.details import fold
 
 WIDGET = "application/vnd.vbook.widget+json"
 LIVE_WIDGET = "application/vnd.jupyter.widget-view+json"
-TITLES = {"parameters": "Parameters", "setup": "Setup", "solution": "Solution", "hide-input": "Code"}
+TITLES = {"parameters": "Parameters", "setup": "Setup", "solution": "Solution in code", "hide-input": "Code"}
 
 
 def transform(notebook: dict, docname: str) -> dict:

@@ -74,5 +74,6 @@ def magics(nb: dict) -> list[str]:
 
 def not_run(nb: dict) -> list[str]:
     """Committed notebooks carry the outputs of every cell."""
-    cells = [number for number, cell in numbered(nb) if cell["source"].strip() and cell.get("execution_count") is None]
-    return [f"cell {number} has not been run; commit the notebook with `vbook run --commit`" for number in cells]
+    idle = [number for number, cell in numbered(nb) if cell["source"].strip() and cell.get("execution_count") is None]
+    which = f"cell {idle[0]} has" if len(idle) == 1 else f"{len(idle)} cells have"
+    return [f"{which} not been run; commit the notebook with `vbook run --commit`"] if idle else []
