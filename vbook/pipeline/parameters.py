@@ -114,7 +114,7 @@ def _number(name: str, value, kind: type):
         word = "a whole number" if kind is int else "a number"
         raise VbookError(f"parameter {name!r} takes {word}, not {value!r}") from None
     if name == "seed" and not 0 <= number < 2**62:
-        raise VbookError(f"the seed is a whole number from 0 to 2^62 - 1, not {number}")
+        raise VbookError(f"the seed is 0 or more and below 2^62, not {number}")
     return number
 
 
