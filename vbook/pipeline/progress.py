@@ -48,7 +48,7 @@ class Progress:
         from tqdm import tqdm
 
         if name not in self.bars:
-            form = "{desc} {bar:16} {n_fmt}/{total_fmt} cells  {elapsed}  {postfix}"
+            form = "{desc} {bar:16} {n_fmt}/{total_fmt} cells  {elapsed}  {unit}"
             taken = {bar.pos for bar in self.bars.values()}
             self.bars[name] = tqdm(
                 desc=name.ljust(self.width),
@@ -63,4 +63,5 @@ class Progress:
         if cell != bar.n or time.monotonic() - self.drawn.get(name, 0.0) > 1:
             self.drawn[name] = time.monotonic()
             bar.n = cell
-            bar.set_postfix_str(self.headings[name][cell], refresh=True)
+            bar.unit = self.headings[name][cell]  # not a postfix, which tqdm puts behind a comma
+            bar.refresh()
