@@ -44,14 +44,16 @@ def test_marginal_averages_disjoint_groups_and_reports_the_gap(weights):
 def test_importance_weighted_reports_each_size(weights, monkeypatch):
     seen = []
 
-    def train(setup, z_dim, objective):
-        seen.append(objective(None, torch.zeros(2, 4), None))
+    def train(setup, z_dim, objective, images):
+        assert images == 8
+        seen.append(objective(None, torch.zeros(2, 4), generator=None))
         return SimpleNamespace(model=None, series={"epoch": [1], "train": [-1.0]}, steps=2, examples=4, interrupted=False)
 
-    monkeypatch.setattr(chapter02, "iwae", lambda model, x, L, generator: L)
+    monkeypatch.setattr(chapter02, "iwae", lambda model, x, samples, generator: samples)
+    monkeypatch.setattr(chapter02, "elbo", lambda model, x, samples, generator: -samples)
     monkeypatch.setattr(chapter02, "train_vae", train)
-    outcome = chapter02.importance_weighted(setup(points=ROWS, samples=16))
-    assert seen == [1, 5, 20] and outcome.steps == 6
+    outcome = chapter02.importance_weighted(setup(points=ROWS, samples=16, images=8))
+    assert seen == [1, -20, 5, 20] and outcome.steps == 8
     assert outcome.metrics["log_px_L5"]["mean"] == pytest.approx(weights.exp().mean(0).log().mean().item())
     assert outcome.metrics["elbo_L20"]["mean"] == pytest.approx(weights.mean().item())
 

@@ -1,10 +1,11 @@
 """What an experiment consists of: a change of its code is seen wherever it stands, a change of its words is not."""
 
 import importlib.util
+import shutil
 
 import pytest
 
-from vbook.experiments.source import code_of
+from vbook.experiments.source import ALWAYS, PACKAGE, _code_at, code_of
 
 MODULE = """
 SIZE = 3
@@ -31,6 +32,8 @@ def decorated(x):
 
 def run(x):
     # a comment
+    if x is None:
+        raise ValueError("no x")
     return helper(x)
 """
 
@@ -64,7 +67,69 @@ def test_a_change_of_code_is_seen_wherever_it_stands(code, before, after):
         ("x * OTHER", "x"),
         ("return x\n", "return (x)\n"),
         ("OTHER = 4", "OTHER = 9"),
+        ("no x", "x is missing"),
     ],
 )
 def test_words_layout_and_other_code_are_not(code, before, after):
     assert code(MODULE) == code(MODULE.replace(before, after))
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A copy of the package to change, and the code of an experiment in it."""
+    top = shutil.copytree(PACKAGE, tmp_path / "vbook", ignore=shutil.ignore_patterns("__pycache__", "static", "node_modules"))
+
+    def code(name="vae_20"):
+        return _code_at(top / "experiments" / "chapter02.py", name, top)
+
+    return top, code
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("bounds.py", "- kl_divergence(q, model.prior())", "- 2 * kl_divergence(q, model.prior())"),  # imported by name
+        ("models/vae.py", "nn.Module):", "nn.Module, object):"),  # through the __init__ of a package
+        ("networks.py", "0.5 * log_variance", "log_variance"),  # used by what is used
+        ("networks.py", "nn.Tanh,", "nn.Sigmoid,"),  # a constant
+        ("training.py", "fused=True", "fused=False"),
+        ("evaluation.py", "@torch.no_grad()", "@torch.enable_grad()"),  # a decorator
+        (
+            "distributions.py",
+            "return kl_divergence(as_multi",
+            "return -kl_divergence(as_multi",
+        ),  # registered
+        (ALWAYS[0], "return", "return None or"),
+    ],
+)
+def test_changes_of_the_numerics_are_seen_through_imports(package, file, before, after):
+    top, code = package
+    was, text = code(), (top / file).read_text()
+    assert before in text
+    (top / file).write_text(text.replace(before, after))
+    assert code() != was
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("bounds.py", "def log_mean_exp", "def brand_new(x):\n    return x\n\n\ndef log_mean_exp"),  # nobody uses it yet
+        ("models/linear_gaussian.py", "return", "return None or"),  # another model
+        ("training.py", "try a smaller lr", "take a smaller lr in place"),
+        ("experiments/registry.py", "is registered twice", "is there already"),
+    ],
+)
+def test_what_an_experiment_does_not_use_leaves_it_alone(package, file, before, after):
+    top, code = package
+    was, text = code(), (top / file).read_text()
+    assert before in text
+    (top / file).write_text(text.replace(before, after))
+    assert code() == was
+
+
+def test_a_bound_that_one_experiment_uses_is_no_business_of_another(package):
+    top, code = package
+    before = {name: code(name) for name in ("vae_2", "importance_weighted")}
+    bounds = top / "bounds.py"
+    bounds.write_text(bounds.read_text().replace("return log_mean_exp(log_weights", "return -log_mean_exp(log_weights"))
+    assert code("importance_weighted") != before["importance_weighted"] and code("vae_2") == before["vae_2"]

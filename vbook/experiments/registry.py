@@ -14,7 +14,7 @@ from torch import nn
 
 from vbook import data
 from vbook.errors import VbookError, nearest
-from vbook.experiments.source import code_of, numerics
+from vbook.experiments.source import code_of
 from vbook.profiles import PROFILES, check_profile
 from vbook.results import Record, new_record, save_record
 from vbook.results.weights import save_weights
@@ -40,7 +40,7 @@ class Experiment:
         code = code_of(self.function)
         profile = next((name for name, row in self.profiles.items() if row == settings), None)
         inputs = [other for id, other in _REGISTRY.items() if repr(id) in code]
-        parts = [code, numerics(), self.data, self.protocol, json.dumps(settings, sort_keys=True)]
+        parts = [code, self.data, self.protocol, json.dumps(settings, sort_keys=True)]
         parts += [other.digest(other.profiles[profile]) for other in inputs if profile]
         return f"sha256:{hashlib.sha256('|'.join(parts).encode()).hexdigest()}"
 

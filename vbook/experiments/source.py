@@ -1,63 +1,128 @@
-"""The code that an experiment consists of, as a text that words, comments and layout don't change."""
+"""The code that an experiment consists of, as a text that words, comments, layout and other people's functions don't change."""
 
 import ast
 import functools
-import hashlib
 import inspect
 from pathlib import Path
 
-# What turns numbers into numbers: a change of code in any of these makes every record that used it stale.
-NUMERICS = "distributions.py networks.py models bounds.py training.py evaluation.py data/pixels.py data/read.py".split()
-
-
-@functools.cache
-def numerics() -> str:
-    """The sha256 of the package's numerical modules, without docstrings, comments and layout; the same on any Python."""
-    top = Path(__file__).resolve().parents[1]
-    files = [file for name in NUMERICS for file in (sorted((top / name).glob("*.py")) if (top / name).is_dir() else [top / name])]
-    code = "\n".join(ast.unparse(_bare_deep(ast.parse(file.read_text(encoding="utf-8")))) for file in files)
-    return hashlib.sha256(code.encode()).hexdigest()
-
-
-def _bare_deep(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return tree
+PACKAGE = Path(__file__).resolve().parents[1]
+# Where numbers are turned into numbers. Definitions that an experiment uses are followed into these modules, no further.
+NUMERICS = ("distributions", "networks", "models", "bounds", "training", "evaluation", "experiments")
+ALWAYS = ("data/pixels.py", "data/read.py")  # every experiment reads its data through these
+FRAMEWORK = tuple(f"vbook.experiments.{name}" for name in ("registry", "source", "queue"))  # they only start experiments
 
 
 def code_of(function) -> str:
-    """``function`` and the functions and constants of its module that it uses, directly or through each other.
+    """``function`` and everything of the package's numerical modules that it uses, directly or through each other.
 
-    Docstrings, comments, decorators and layout are left out; what the module imports is the business of ``numerics``.
+    Functions, classes and constants are followed by name through imports; what a decorator registers comes along with the class
+    it is registered for. Docstrings, comments, layout, the words of error messages and ``@experiment`` are left out.
     """
-    tree = ast.parse(Path(inspect.getsourcefile(function)).read_text(encoding="utf-8"))
-    known = {name: node for node in tree.body for name in _defines(node)}
-    return "\n".join(ast.unparse(_bare(known[name])) for name in sorted(_reachable(function.__name__, known)))
+    return _code_at(Path(inspect.getsourcefile(function)), function.__name__, PACKAGE)
 
 
-def _defines(node: ast.stmt) -> list[str]:
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return [node.name]
-    if isinstance(node, ast.Assign):
-        return [target.id for target in node.targets if isinstance(target, ast.Name)]
-    return []
+def _code_at(file: Path, name: str, package: Path) -> str:
+    found = _reachable(file, name, package)
+    parts = [f"# {path.name} {key}\n{ast.unparse(_bare(_module(path)[0][key]))}" for path, key in sorted(found)]
+    parts += [ast.unparse(_bare(ast.parse((package / always).read_text(encoding="utf-8")))) for always in ALWAYS]
+    return "\n".join(parts)
 
 
-def _reachable(name: str, known: dict[str, ast.stmt]) -> set[str]:
-    found, waiting = set(), [name]
+def _reachable(file: Path, name: str, package: Path) -> set[tuple[Path, str]]:
+    """The definitions, as (file, name), that ``name`` in ``file`` leads to, itself included."""
+    found, waiting = set(), [(file, name)]
     while waiting:
-        name = waiting.pop()
-        if name in known and name not in found:
-            found.add(name)
-            waiting += [node.id for node in ast.walk(_bare(known[name])) if isinstance(node, ast.Name)]
+        place = _resolve(*waiting.pop(), package)
+        if place is None or place in found:
+            continue
+        found.add(place)
+        path, key = place
+        definitions, _ = _module(path)
+        waiting += [(path, used) for used in _uses(_bare(definitions[key]))]
+        decorators = {other: getattr(node, "decorator_list", []) for other, node in definitions.items()}
+        waiting += [(path, other) for other, mentioned in decorators.items() if key in _mentions(*mentioned)]
     return found
 
 
-def _bare(node: ast.stmt) -> ast.stmt:
-    """The statement without decorators and docstring."""
-    if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+def _resolve(file: Path, name: str, package: Path) -> tuple[Path, str] | None:
+    """Where ``name``, as ``file`` uses it, is defined; None for what lies outside the numerical modules.
+
+    A dotted name (``bounds.elbo``) is looked up in the module that its first part imports.
+    """
+    definitions, imports = _module(file)
+    first, _, rest = name.partition(".")
+    if first in definitions:
+        return file, first
+    if first not in imports:
+        return None
+    module, attribute = imports[first]
+    as_module = _file_of(f"{module}.{attribute}" if attribute else module, package)
+    if rest and as_module is not None:
+        return _resolve(as_module, rest, package)
+    source = _file_of(module, package)
+    return _resolve(source, attribute, package) if source is not None and attribute else None
+
+
+def _file_of(module: str, package: Path) -> Path | None:
+    top, *parts = module.split(".")
+    if top != "vbook" or not parts or parts[0] not in NUMERICS or module in FRAMEWORK:
+        return None
+    base = package.joinpath(*parts)
+    return next((file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()), None)
+
+
+def _module(file: Path) -> tuple[dict[str, ast.stmt], dict[str, tuple[str, str | None]]]:
+    return _parsed(file, file.stat().st_mtime_ns)
+
+
+@functools.cache
+def _parsed(file: Path, _changed: int) -> tuple[dict[str, ast.stmt], dict[str, tuple[str, str | None]]]:
+    """The definitions of a module by name, and its imports as name -> (module, attribute or None)."""
+    definitions, imports = {}, {}
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            definitions[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            definitions |= {n.id: node for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imports |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
+        elif isinstance(node, ast.Import):
+            imports |= {alias.asname or alias.name: (alias.name, None) for alias in node.names}
+    return definitions, imports
+
+
+def _uses(node: ast.AST) -> set[str]:
+    """The names that a definition needs from its module; a function's parameters hide what they name."""
+    if not isinstance(node, ast.FunctionDef):
+        return _mentions(node)
+    hidden = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
+    return _mentions(*node.body) - hidden | _mentions(node.args, *node.decorator_list)
+
+
+def _mentions(*nodes: ast.AST) -> set[str]:
+    """The names in the nodes, dotted where they are (``bounds.elbo``)."""
+    inside = [n for node in nodes for n in ast.walk(node)]
+    return {n.id for n in inside if isinstance(n, ast.Name)} | {ast.unparse(n) for n in inside if _is_dotted(n)}
+
+
+def _is_dotted(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and (isinstance(node.value, ast.Name) or _is_dotted(node.value))
+
+
+class _Bare(ast.NodeTransformer):
+    def generic_visit(self, node):
+        super().generic_visit(node)
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.FunctionDef):
+            node.decorator_list = [d for d in node.decorator_list if not ast.unparse(d).startswith("experiment(")]
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            node.exc, node.cause = node.exc.func, None
         return node
-    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-    fields = dict(ast.iter_fields(node)) | {"decorator_list": [], "body": body or [ast.Pass()]}
-    return ast.copy_location(type(node)(**fields), node)
+
+
+def _bare(node: ast.AST) -> ast.AST:
+    """A copy without docstrings, ``@experiment`` and the words of errors: what has no say in any number."""
+    copy = _Bare().visit(ast.parse(ast.unparse(node)))
+    return copy if isinstance(node, ast.Module) else copy.body[0]
