@@ -18,7 +18,7 @@ TINY = dict(hidden=8, batch_size=256, lr=1e-3, epochs=1)
 def tiny(monkeypatch):
     """An experiment that trains for a moment, registered for one test."""
     monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
-    monkeypatch.setattr(registry, "_FINISHED", {})
+    monkeypatch.setattr(registry, "FINISHED", {})
 
     @registry.experiment("ch00-tiny", title="tiny", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))
     def small(setup):

@@ -20,7 +20,7 @@ from vbook.results import Record, new_record, save_record
 from vbook.results.weights import save_weights
 
 _REGISTRY: dict[str, "Experiment"] = {}
-_FINISHED: dict[tuple, "Outcome"] = {}  # the runs of this process, so that a chapter's cells share them
+FINISHED: dict[tuple, "Outcome"] = {}  # the runs of this process, so that a chapter's cells share them
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,23 @@ def run(id: str, profile: str = "smoke", seed: int = 0, device: str = "cpu", dat
     ``smoke`` always takes the embedded stand-in; the other profiles take the real set from ``data_root`` (else ``$VBOOK_DATA``,
     else the cache folder). The record goes to ``$VBOOK_RECORDS`` when that names a folder.
     """
-    key = (id, check_profile(profile), check_seed(seed), _check_device(device), data_root)
-    if key not in _FINISHED:
+    key = arguments(id, profile, seed, device, data_root)
+    if key not in FINISHED:
         outcome = _run(*key, bool(progress))
-        if outcome.interrupted:  # a part of a run is no answer to the next call
-            return outcome
-        _FINISHED[key] = outcome
-    return _FINISHED[key]
+        remember(key, outcome)
+        return outcome
+    return FINISHED[key]
+
+
+def arguments(id: str, profile: str, seed: int, device: str, data_root) -> tuple:
+    """The arguments of a run, checked: the key under which its outcome is remembered."""
+    return id, check_profile(profile), check_seed(seed), _check_device(device), data_root
+
+
+def remember(key: tuple, outcome: Outcome) -> None:
+    """Keep the outcome for later calls of ``run``, unless it was interrupted: a part of a run is no answer to the next call."""
+    if not outcome.interrupted:
+        FINISHED[key] = outcome
 
 
 def _run(id: str, profile: str, seed: int, device: str, data_root, progress: bool) -> Outcome:

@@ -9,7 +9,9 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # Where numbers are turned into numbers. Definitions that an experiment uses are followed into these modules, no further.
 NUMERICS = ("distributions", "networks", "models", "bounds", "training", "evaluation", "experiments")
 ALWAYS = ("data/pixels.py", "data/read.py")  # every experiment reads its data through these
-FRAMEWORK = tuple(f"vbook.experiments.{name}" for name in ("registry", "source", "queue"))  # they only start experiments
+FRAMEWORK = tuple(
+    f"vbook.experiments.{name}" for name in ("registry", "source", "queue", "together")
+)  # they only start experiments
 
 
 def code_of(function) -> str:

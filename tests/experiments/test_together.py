@@ -1,0 +1,63 @@
+"""Experiments side by side: the same outcomes as one after the other, kept for ``run``, errors and Ctrl-C included."""
+
+import pytest
+import torch
+
+from vbook.errors import VbookError
+from vbook.experiments import registry, run_all, together
+from vbook.experiments.registry import run
+
+PAIR = ("ch02-posterior", "ch02-vae-2")
+
+
+@pytest.fixture
+def two_threads(monkeypatch):
+    monkeypatch.setattr(registry, "FINISHED", {})
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_side_by_side_gives_what_one_after_the_other_gives(two_threads, monkeypatch, tmp_path):
+    monkeypatch.setenv("VBOOK_RECORDS", str(tmp_path))
+    apart = run_all(*PAIR)
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == [f"{id}.smoke.json" for id in PAIR]
+    monkeypatch.setattr(registry, "FINISHED", {})
+    torch.set_num_threads(1)
+    here = {id: run(id) for id in PAIR}
+    for id in PAIR:
+        assert apart[id].metrics == here[id].metrics and apart[id].series == here[id].series
+        assert all(torch.equal(a, b) for a, b in zip(apart[id].model.parameters(), here[id].model.parameters(), strict=True))
+
+
+def test_later_runs_get_the_same_outcome_and_nothing_runs_twice(two_threads, monkeypatch):
+    monkeypatch.setattr(together, "_apart", None)  # a process would fail
+    known = {id: registry.Outcome({}) for id in PAIR}
+    for id, outcome in known.items():
+        registry.remember(registry.arguments(id, "smoke", 0, "cpu", None), outcome)
+    assert run_all(*PAIR) == known
+
+
+def test_with_one_thread_they_run_here(monkeypatch):
+    monkeypatch.setattr(registry, "FINISHED", {})
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(together, "_spread", None)
+    seen = []
+    monkeypatch.setattr(registry, "_run", lambda id, *rest: seen.append(id) or registry.Outcome({}))
+    run_all(*PAIR)
+    assert seen == list(PAIR)
+
+
+def test_an_error_in_another_process_is_this_process_error(two_threads, tmp_path):
+    with pytest.raises(VbookError, match="binarized-mnist"):
+        run_all(*PAIR, profile="laptop", data_root=str(tmp_path / "nowhere"))
+    assert not registry.FINISHED
+
+
+def test_bad_arguments_start_nothing(two_threads, monkeypatch):
+    monkeypatch.setattr(together, "_spread", None)
+    with pytest.raises(VbookError, match="unknown experiment"):
+        run_all("ch02-posterior", "ch02-nothing")
+    with pytest.raises(VbookError, match="unknown profile"):
+        run_all(*PAIR, profile="fast")
