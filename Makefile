@@ -15,6 +15,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 VBOOK := $(BIN)/python -m vbook.cli
 
+# Without cached bytecode every process that imports torch starts several seconds later.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup book run build test lint browser commit-notebooks lab serve wheel clean

@@ -1,5 +1,6 @@
 """The command line: quick help with examples, one clear line for a mistake, the right exit code."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -157,6 +158,17 @@ def test_results_as_text_and_json(capsys, measured):
         "t/a",
         "partial",
     ]
+
+
+def test_results_say_when_a_record_is_stale(capsys, measured, monkeypatch):
+    settled = results.Record(
+        "ch02-vae-20", "laptop", [0], {"elbo": dict(mean=-1.0, unit="nats")}, {}, {}, experiment_digest="sha256:old"
+    )
+    monkeypatch.setattr(tables, "records", lambda: {settled.id: settled})
+    assert json.loads(call(capsys, "results", "--json")[1])[0]["status"] == "stale"
+    free = dataclasses.replace(settled, experiment_digest="")
+    monkeypatch.setattr(tables, "records", lambda: {free.id: free})
+    assert json.loads(call(capsys, "results", "--json")[1])[0]["status"] == "complete"
 
 
 def test_browser_is_named_missing_or_wrong(capsys, monkeypatch):

@@ -45,7 +45,7 @@ def test_values_take_the_type_of_their_default():
         ("sizes=3", "takes a list"),
         ("sizes=[", "takes a list"),
         ("seed=-1", "0 or more"),
-        ("profile=smok", "did you mean 'smoke'"),
+        ("profile=laptop", "with --profile"),
         ("device=gpu", "unknown device"),
         ("data_root=/no/such/folder", "not a folder"),
     ],

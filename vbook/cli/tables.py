@@ -10,12 +10,15 @@ def comparison() -> list[dict]:
     Keys: ``record`` (``<id>/<metric>`` or None), ``status``, ``value``, ``standard_error``, ``unit``, ``target`` (its id or
     None), ``source_value`` and ``difference`` (ours minus theirs, in ``unit``).
     """
+    from vbook.ledger.verdicts import changed
+
     rows = []
     for record in records().values():
+        status = "stale" if record.status == "complete" and changed(record) else record.status
         for metric, entry in record.metrics.items():
             name = f"{record.id}/{metric}"
             answered = [target for target in targets().values() if target.get("record") == name]
-            rows += [_row(name, record.status, entry, target) for target in answered or [None]]
+            rows += [_row(name, status, entry, target) for target in answered or [None]]
     measured = {row["target"] for row in rows}
     return rows + [_row(None, "not run", {}, target) for target in targets().values() if target["id"] not in measured]
 

@@ -48,6 +48,8 @@ def asked(defaults: dict, profile: str, seed=None, device=None, data_root=None, 
         name, equals, text = item.partition("=")
         if not equals or not name.strip():
             raise VbookError(f"-p takes name=value, not {item!r}")
+        if name.strip() == "profile":  # it also says where the copy goes and which records are written
+            raise VbookError("the profile is chosen with --profile, not with -p")
         wishes[name.strip()] = text.strip()
     for name in wishes:
         if name not in defaults:
