@@ -55,6 +55,16 @@ def test_an_error_in_another_process_is_this_process_error(two_threads, tmp_path
     assert not registry.FINISHED
 
 
+@pytest.mark.parametrize(
+    ("asked", "variable", "drawn"), [(True, None, True), (True, "1", False), (True, "0", True), (False, None, False)]
+)
+def test_bars_are_drawn_when_asked_for_and_not_switched_off(monkeypatch, asked, variable, drawn):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("TQDM_DISABLE", variable)
+    assert registry.shows(asked) is drawn
+
+
 def test_bad_arguments_start_nothing(two_threads, monkeypatch):
     monkeypatch.setattr(together, "_spread", None)
     with pytest.raises(VbookError, match="unknown experiment"):

@@ -122,7 +122,7 @@ def run(id: str, profile: str = "smoke", seed: int = 0, device: str = "cpu", dat
     """
     key = arguments(id, profile, seed, device, data_root)
     if key not in FINISHED:
-        outcome = _run(*key, bool(progress))
+        outcome = _run(*key, shows(progress))
         remember(key, outcome)
         return outcome
     return FINISHED[key]
@@ -131,6 +131,11 @@ def run(id: str, profile: str = "smoke", seed: int = 0, device: str = "cpu", dat
 def arguments(id: str, profile: str, seed: int, device: str, data_root) -> tuple:
     """The arguments of a run, checked: the key under which its outcome is remembered."""
     return id, check_profile(profile), check_seed(seed), _check_device(device), data_root
+
+
+def shows(progress: bool) -> bool:
+    """Whether to draw bars: if asked to, unless $TQDM_DISABLE is set, which tqdm itself obeys only where nobody asks."""
+    return bool(progress) and os.environ.get("TQDM_DISABLE", "0") in ("", "0")
 
 
 def remember(key: tuple, outcome: Outcome) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from vbook.errors import VbookError
 from vbook.experiments import registry
-from vbook.experiments.registry import Outcome, arguments, run
+from vbook.experiments.registry import Outcome, arguments, run, shows
 
 
 def run_all(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None, progress=False) -> dict[str, Outcome]:
@@ -33,7 +33,7 @@ def _spread(keys: list[tuple], workers: int, progress: bool) -> None:
     with ProcessPoolExecutor(workers, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         futures = {pool.submit(_apart, key): key for key in keys}
         try:
-            for done in tqdm(as_completed(futures), total=len(keys), disable=not progress, unit="experiment", leave=False):
+            for done in tqdm(as_completed(futures), total=len(keys), disable=not shows(progress), unit="experiment", leave=False):
                 try:
                     outcome = torch.load(io.BytesIO(done.result()), weights_only=False)  # our own bytes, from our own process
                 except VbookError as error:
