@@ -41,10 +41,18 @@ def test_marginal_averages_disjoint_groups_and_reports_the_gap(weights):
     assert outcome.metrics["elbo_test"]["mean"] == pytest.approx(weights.mean().item())
 
 
+def test_the_error_of_the_largest_l_is_the_scatter_of_its_quarters(weights):
+    outcome = chapter02.marginal(setup(points=ROWS, samples=16))
+    quarters = [weights[k::4].exp().mean(0).log().mean().item() for k in range(4)]  # unflatten(0, (4, 4)) takes every fourth
+    error = torch.tensor(quarters).std().item() / 2
+    assert outcome.metrics["monte_carlo_error"]["mean"] == pytest.approx(error, abs=1e-3)
+    assert outcome.series["standard_error"][-1] == outcome.metrics["monte_carlo_error"]["mean"]
+
+
 def test_importance_weighted_reports_each_size(weights, monkeypatch):
     seen = []
 
-    def train(setup, z_dim, objective, images):
+    def train(setup, z_dim, objective, images, curve):
         assert images == 8
         seen.append(objective(None, torch.zeros(2, 4), generator=None))
         return SimpleNamespace(model=None, series={"epoch": [1], "train": [-1.0]}, steps=2, examples=4, interrupted=False)

@@ -100,6 +100,10 @@ def package(tmp_path):
             "return -kl_divergence(as_multi",
         ),  # registered
         (ALWAYS[0], "return", "return None or"),
+        ("training.py", "\n\n@dataclass", "\nOPTIMIZERS.update(adam=None)\n\n@dataclass"),  # a statement that names no new name
+        ("training.py", "\n\n@dataclass", '\nif OPTIMIZERS:\n    OPTIMIZERS["adam"] = None\n\n@dataclass'),
+        ("models/vae.py", "\n\ndef vae", "\nVAE.decode = None\n\ndef vae"),
+        ("experiments/registry.py", '("train", "valid", "test"))', '("train", "test", "test"))'),
     ],
 )
 def test_changes_of_the_numerics_are_seen_through_imports(package, file, before, after):

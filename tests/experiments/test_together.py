@@ -1,5 +1,7 @@
 """Experiments side by side: the same outcomes as one after the other, kept for ``run``, errors and Ctrl-C included."""
 
+import os
+
 import pytest
 import torch
 
@@ -47,6 +49,27 @@ def test_with_one_thread_they_run_here(monkeypatch):
     monkeypatch.setattr(registry, "_run", lambda id, *rest: seen.append(id) or registry.Outcome({}))
     run_all(*PAIR)
     assert seen == list(PAIR)
+
+
+def test_what_has_finished_is_kept_when_another_fails(two_threads, monkeypatch, tmp_path):
+    """The first experiment can't write its record, an error of the worker alone; the other finishes all the same."""
+    monkeypatch.setenv("VBOOK_RECORDS", str(tmp_path))
+    (tmp_path / f"{PAIR[0]}.smoke.json").mkdir()
+    seen = []
+    monkeypatch.setattr(registry, "_run", lambda id, *rest: seen.append(id))
+    with pytest.raises((VbookError, OSError)):
+        run_all(*PAIR)
+    assert not seen and [key[0] for key in registry.FINISHED] == [PAIR[1]]
+
+
+def test_a_killed_process_is_named(two_threads, monkeypatch):
+    monkeypatch.setattr(together, "_apart", _die)
+    with pytest.raises(VbookError, match="was killed, perhaps for want of memory"):
+        run_all(*PAIR)
+
+
+def _die(key):
+    os.kill(os.getpid(), 9)
 
 
 def test_an_error_in_another_process_is_this_process_error(two_threads, tmp_path):

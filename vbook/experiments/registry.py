@@ -144,13 +144,18 @@ def remember(key: tuple, outcome: Outcome) -> None:
         FINISHED[key] = outcome
 
 
-def _run(id: str, profile: str, seed: int, device: str, data_root, progress: bool) -> Outcome:
-    chosen = find(id)
-    settings = chosen.profiles[profile]
+def prepare(chosen: Experiment, profile: str, seed: int, device: str, data_root, progress: bool) -> Setup:
+    """The setup of an experiment at ``profile``: its settings and the three splits of its data, or of the stand-in at smoke."""
     name = chosen.stand_in if profile == "smoke" else chosen.data
     splits = (data.load(name, s, device, root=data_root, protocol=chosen.protocol) for s in ("train", "valid", "test"))
     train, valid, test = splits
-    setup = Setup(settings, seed, device, profile, data_root, progress, train, valid, test)
+    return Setup(chosen.profiles[profile], seed, device, profile, data_root, progress, train, valid, test)
+
+
+def _run(id: str, profile: str, seed: int, device: str, data_root, progress: bool) -> Outcome:
+    chosen = find(id)
+    setup = prepare(chosen, profile, seed, device, data_root, progress)
+    train, settings = setup.train, setup.settings
     start = time.perf_counter()
     outcome = chosen.function(setup)
     outcome.record = new_record(
@@ -159,7 +164,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         seeds=[seed],
         metrics=outcome.metrics,
         series=outcome.series,
-        data={"name": name, "title": f"{train.protocol} {train.name}", "protocol": train.protocol, "digest": train.digest},
+        data={"name": train.name, "title": f"{train.protocol} {train.name}", "protocol": train.protocol, "digest": train.digest},
         settings=settings,
         status="partial" if outcome.interrupted else "complete",
         reason="interrupted" if outcome.interrupted else None,

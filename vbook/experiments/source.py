@@ -8,7 +8,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 # Where numbers are turned into numbers. Definitions that an experiment uses are followed into these modules, no further.
 NUMERICS = ("distributions", "networks", "models", "bounds", "training", "evaluation", "experiments")
-ALWAYS = ("data/pixels.py", "data/read.py")  # every experiment reads its data through these
+ALWAYS = ("data/pixels.py", "data/read.py", "data/datasets.py")  # every experiment reads its data through these
+STARTED_BY = ("Setup", "prepare")  # what of the registry decides on which numbers an experiment works
 FRAMEWORK = tuple(
     f"vbook.experiments.{name}" for name in ("registry", "source", "queue", "together")
 )  # they only start experiments
@@ -25,7 +26,8 @@ def code_of(function) -> str:
 
 def _code_at(file: Path, name: str, package: Path) -> str:
     found = _reachable(file, name, package)
-    parts = [f"# {path.name} {key}\n{ast.unparse(_bare(_module(path)[0][key]))}" for path, key in sorted(found)]
+    parts = [f"# {path.name} {key.partition(' ')[0]}\n{ast.unparse(_bare(_module(path)[0][key]))}" for path, key in sorted(found)]
+    parts += [ast.unparse(_bare(_module(package / "experiments" / "registry.py")[0][key])) for key in STARTED_BY]
     parts += [ast.unparse(_bare(ast.parse((package / always).read_text(encoding="utf-8")))) for always in ALWAYS]
     return "\n".join(parts)
 
@@ -41,9 +43,13 @@ def _reachable(file: Path, name: str, package: Path) -> set[tuple[Path, str]]:
         path, key = place
         definitions, _ = _module(path)
         waiting += [(path, used) for used in _uses(_bare(definitions[key]))]
-        decorators = {other: getattr(node, "decorator_list", []) for other, node in definitions.items()}
-        waiting += [(path, other) for other, mentioned in decorators.items() if key in _mentions(*mentioned)]
+        waiting += [(path, other) for other, node in definitions.items() if key in _mentions(*_effects(other, node))]
     return found
+
+
+def _effects(name: str, node: ast.stmt) -> list[ast.AST]:
+    """The parts of a statement that act on other definitions: decorators that register, and loose statements as a whole."""
+    return [node] if name.startswith("line ") else getattr(node, "decorator_list", [])
 
 
 def _resolve(file: Path, name: str, package: Path) -> tuple[Path, str] | None:
@@ -79,18 +85,25 @@ def _module(file: Path) -> tuple[dict[str, ast.stmt], dict[str, tuple[str, str |
 
 @functools.cache
 def _parsed(file: Path, _changed: int) -> tuple[dict[str, ast.stmt], dict[str, tuple[str, str | None]]]:
-    """The definitions of a module by name, and its imports as name -> (module, attribute or None)."""
+    """The definitions of a module by name, and its imports as name -> (module, attribute or None).
+
+    A statement that defines no name of its own (``OPTIMIZERS.update(...)``, ``VAE.note = 1``) stands under its line.
+    """
     definitions, imports = {}, {}
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             definitions[node.name] = node
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            definitions |= {n.id: node for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+            names = [n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)]
+            fresh = all(isinstance(target, ast.Name | ast.Tuple) for target in targets) and not definitions.keys() & set(names)
+            definitions |= dict.fromkeys(names, node) if fresh else {f"line {node.lineno}": node}
         elif isinstance(node, ast.ImportFrom) and node.module:
             imports |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
         elif isinstance(node, ast.Import):
             imports |= {alias.asname or alias.name: (alias.name, None) for alias in node.names}
+        elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            definitions[f"line {node.lineno}"] = node
     return definitions, imports
 
 

@@ -1,8 +1,8 @@
 """Several experiments side by side, one core each: small networks use two cores better as two runs than as two threads of one."""
 
 import io
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 
 import torch
 
@@ -15,7 +15,7 @@ def run_all(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None, pr
     """``run`` each of the experiments ``ids``, which must not need each other; later calls of ``run`` get the same Outcomes.
 
     On the CPU they run in processes of one thread each, at most as many as PyTorch would use threads; on a GPU, or with one
-    thread, one after the other in this process. An error of one is raised when the others are done; Ctrl-C ends them all.
+    thread, one after the other in this process. What has finished is kept when another fails; Ctrl-C ends them all.
     """
     keys = {id: arguments(registry.find(id).id, profile, seed, device, data_root) for id in ids}
     waiting = [id for id in ids if keys[id] not in registry.FINISHED]
@@ -26,27 +26,26 @@ def run_all(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None, pr
 
 
 def _spread(keys: list[tuple], workers: int, progress: bool) -> None:
+    from joblib.externals.loky import ProcessPoolExecutor  # unlike the standard one it can end its workers
     from tqdm.auto import tqdm
 
-    failed = None
-    context = multiprocessing.get_context("spawn")  # PyTorch's threads don't survive a fork
-    with ProcessPoolExecutor(workers, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    failed = []
+    pool = ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    try:
         futures = {pool.submit(_apart, key): key for key in keys}
-        try:
-            for done in tqdm(as_completed(futures), total=len(keys), disable=not shows(progress), unit="experiment", leave=False):
-                try:
-                    outcome = torch.load(io.BytesIO(done.result()), weights_only=False)  # our own bytes, from our own process
-                except VbookError as error:
-                    failed = error
-                else:
-                    registry.remember(futures[done], outcome)
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(pool._processes.values()):
-                process.terminate()
-            raise
+        for done in tqdm(as_completed(futures), total=len(keys), disable=not shows(progress), unit="experiment", leave=False):
+            try:
+                outcome = torch.load(io.BytesIO(done.result()), weights_only=False)  # our own bytes, from our own process
+            except BrokenProcessPool:
+                failed.append(VbookError(f"the process of {futures[done][0]} was killed, perhaps for want of memory"))
+            except Exception as error:  # the others are still worth having
+                failed.append(error)
+            else:
+                registry.remember(futures[done], outcome)
+    finally:
+        pool.shutdown(kill_workers=True)
     if failed:
-        raise failed
+        raise failed[0]
 
 
 def _apart(key: tuple) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vbook.results import Record, new_record, read_record, save_record
 
-TOLERANCE = 0.25  # a cost label changes only when it is off by more than a quarter, or every run would change the chapter
+TOLERANCE = 0.1  # a cost label changes only when it is off by more than a tenth, or every run would change the chapter
 
 
 def record_id(stem: str, profile: str) -> str:
