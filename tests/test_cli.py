@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import vbook
-from vbook import cli, data, experiments, pipeline, results
+from vbook import cli, data, experiments, paths, pipeline, results
 from vbook.cli import budget, tables
 from vbook.errors import VbookError
 
@@ -169,6 +169,27 @@ def test_results_say_when_a_record_is_stale(capsys, measured, monkeypatch):
     free = dataclasses.replace(settled, experiment_digest="")
     monkeypatch.setattr(tables, "records", lambda: {free.id: free})
     assert json.loads(call(capsys, "results", "--json")[1])[0]["status"] == "complete"
+
+
+def test_results_tell_a_broken_record_or_a_broken_list_of_targets(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "book", lambda *parts: tmp_path.joinpath(*parts))
+    results.targets.cache_clear()
+    (tmp_path / "targets.yml").write_text("- id: [")
+    code, _, err = call(capsys, "results")
+    assert code == 2 and err.startswith("vbook: targets.yml can't be read") and len(err.splitlines()) == 1
+    (tmp_path / "targets.yml").write_text("")
+    metrics = {"elbo": {"mean": "good", "unit": "nats"}}
+    record = results.new_record(experiment="a", profile="laptop", seeds=[0], metrics=metrics, data={"title": "d"}, settings={})
+    results.save_record(record, tmp_path / "results")
+    code, _, err = call(capsys, "results")
+    assert code == 2 and "a.laptop.json: not a record" in err and "'good' where a number belongs" in err
+    results.targets.cache_clear()
+
+
+def test_build_refuses_a_folder_with_other_things_in_it(capsys, tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    code, _, err = call(capsys, "build", "--out", tmp_path)
+    assert code == 2 and "holds thesis.tex" in err and [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_browser_is_named_missing_or_wrong(capsys, monkeypatch):

@@ -1,6 +1,7 @@
 """The queue: records as soon as measured, nothing twice, a budget that is kept."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -62,3 +63,13 @@ def test_unknown_ids_are_refused_before_anything_runs(tiny, shelf):  # noqa: F81
     with pytest.raises(VbookError, match="unknown experiment 'ch99'"):
         reproduce([tiny, "ch99"], "laptop")
     assert list(shelf.iterdir()) == []
+
+
+def test_a_broken_record_is_told_before_anything_runs(tiny, shelf, monkeypatch):  # noqa: F811
+    reproduce([tiny], "laptop", say=lambda line: None)
+    file = shelf / "ch00-tiny.laptop.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"seeds": []}))
+    monkeypatch.setattr(queue, "run", lambda *args, **options: pytest.fail("ran"))
+    for ids in ([tiny], ["ch02-vae-2", tiny]):
+        with pytest.raises(VbookError, match=r"ch00-tiny\.laptop\.json: .*seeds: there is none"):
+            reproduce(ids, "laptop", say=lambda line: None)

@@ -60,9 +60,18 @@ def test_a_full_disk_leaves_the_old_record(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(paths.os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(VbookError, match=r"ch00-sample\.laptop\.json could not be written: No space"):
         save_record(sample(steps=11), tmp_path)
     assert path.read_bytes() == before and [f.name for f in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_folder_that_takes_no_records_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(VbookError, match=r"ch00-sample\.laptop\.json could not be written: [^$]*$"):
+        save_record(sample(), tmp_path / "file")
+    monkeypatch.setenv("VBOOK_RECORDS", str(tmp_path / "file"))
+    with pytest.raises(VbookError, match=r"\$VBOOK_RECORDS names that folder"):
+        save_record(sample(), tmp_path / "file")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +88,44 @@ def test_a_file_that_is_no_record_is_refused(tmp_path, spoil):
     path = save_record(sample(), tmp_path)
     path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
     with pytest.raises(VbookError, match=r"ch00-sample\.laptop\.json"):
+        read_record(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (dict(metrics={"elbo": {"mean": "-101.3", "unit": "nats"}}), "metrics, elbo, mean: '-101.3' where a number belongs"),
+        (dict(metrics={"elbo": {"mean": True, "unit": "nats"}}), "metrics, elbo, mean"),
+        (dict(metrics={"elbo": {"mean": 1.0}}), "metrics, elbo, unit"),
+        (dict(metrics={"elbo": {"mean": 1.0, "unit": "nats", "standard_error": "0.2"}}), "metrics, elbo, standard_error"),
+        (dict(metrics={"elbo": {"mean": 1.0, "unit": "nats", "n": 1.5}}), "metrics, elbo, n"),
+        (dict(metrics={"elbo": -101.3}), "metrics, elbo: -101.3 where a mapping belongs"),
+        (dict(metrics=[]), "metrics: "),
+        (dict(seeds=[]), "seeds: there is none"),
+        (dict(seeds=["0"]), "seeds: '0' where a whole number belongs"),
+        (dict(seeds=0), "seeds: 0 where a list belongs"),
+        (dict(data={}), "data, title"),
+        (dict(series={"epoch": 1}), "series, epoch"),
+        (dict(artefacts={"decoder": {"file": "x"}}), "artefacts, decoder, sha256"),
+        (dict(status="done"), "status: 'done'"),
+        (dict(steps="10"), "steps: '10'"),
+        (dict(wall_time_s=None), "wall_time_s: None"),
+        (dict(versions=None), "versions: None"),
+        (dict(commit=7), "commit: 7"),
+        (dict(profile="lapptop"), "did you mean 'laptop'"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named_with_its_file(tmp_path, changes, words):
+    path = save_record(sample(**changes), tmp_path)
+    with pytest.raises(VbookError) as caught:
+        read_record(path)
+    assert str(path) in str(caught.value) and words in str(caught.value)
+
+
+def test_a_mean_that_is_no_finite_number_is_refused(tmp_path):
+    path = save_record(sample(), tmp_path)
+    path.write_text(path.read_text().replace("-101.25", "NaN"))
+    with pytest.raises(VbookError, match="metrics, elbo, mean: nan"):
         read_record(path)
 
 

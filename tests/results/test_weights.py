@@ -70,3 +70,9 @@ def test_committed_weights_reach_the_recorded_bound(record_id):
     found = evaluate(weights.load_model(record_id), valid.x)
     assert found.mean == pytest.approx(record.metrics["elbo_valid"]["mean"], abs=0.1)
     assert paths.book("weights").is_dir()
+
+
+def test_a_folder_that_takes_no_weights_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(VbookError, match=r"encoder\.safetensors could not be written"):
+        weights.save_weights(vae(**ARCHITECTURE), "ch00-sample", "laptop", ARCHITECTURE, tmp_path / "file")

@@ -67,6 +67,104 @@ def test_an_unknown_profile_is_refused(book):
         build_site("smokey", top=book)
 
 
+@pytest.fixture
+def quick(book, monkeypatch):
+    """A book whose pages are made without Sphinx."""
+
+    def make(work):
+        made = work / "sphinx" / "html"
+        made.mkdir(parents=True, exist_ok=True)
+        (made / "index.html").write_text((work / "stage" / "book" / "index.md").read_text())
+        return made
+
+    monkeypatch.setattr(build, "_make", make)
+    monkeypatch.setattr(build.vendor, "modules", lambda: None)
+    return book
+
+
+def _tree(folder):
+    return {file: file.is_file() and file.read_bytes() for file in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("fill", ["thesis.tex", ".git/config", ".vbook-site.json", "sub/sub/notes.txt"])
+def test_a_folder_of_somebody_else_is_refused_and_left_as_it_is(quick, tmp_path_factory, fill):
+    home = tmp_path_factory.mktemp("home")
+    for name in (f"docs/{fill}", "stage/mine.txt", "sphinx/unfinished", ".docs.new/mine.txt"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text("[]")
+    before = _tree(home), _tree(quick)
+    with pytest.raises(VbookError, match="no part of a site built here; name a new or an empty folder"):
+        build_site(top=quick, out=home / "docs")
+    assert (_tree(home), _tree(quick)) == before
+
+
+@pytest.mark.parametrize("name", [".", "_build", "_build/stage", "_build/sphinx/html", "_build/html/sub", "_config.yml"])
+def test_a_place_that_is_in_use_is_refused(quick, name):
+    before = _tree(quick)
+    with pytest.raises(VbookError, match=r"holds other things of the book|is no folder"):
+        build_site(top=quick, out=quick / name)
+    assert _tree(quick) == before
+
+
+@pytest.mark.parametrize("make", [False, True])
+def test_a_site_of_ours_is_replaced_and_what_others_put_into_it_is_not(quick, tmp_path_factory, make):
+    home = tmp_path_factory.mktemp("home")
+    out = home / "docs"
+    for name in ("stage/mine.txt", "sphinx/unfinished", ".docs.new/mine.txt", ".docs.old/mine.txt"):
+        (home / name).parent.mkdir()
+        (home / name).write_text("mine")
+    if make:
+        out.mkdir()
+    beside = {file: content for file, content in _tree(home).items() if file != out}
+    build_site(top=quick, out=out)
+    (quick / "book" / "index.md").write_text("# y")
+    build_site(top=quick, out=out)
+    assert (out / "index.html").read_text() == "# y"
+    assert beside.items() <= _tree(home).items() and {file.name for file in home.iterdir()} == {
+        "docs",
+        *(file.name for file in beside if file.parent == home),
+    }
+    (out / "CNAME").write_text("example.org")
+    before = _tree(home)
+    (quick / "book" / "index.md").write_text("# z")
+    with pytest.raises(VbookError, match="holds CNAME"):
+        build_site(top=quick, out=out)
+    assert _tree(home) == before
+
+
+def test_what_appears_during_the_build_is_kept(quick, monkeypatch):
+    make, out = build._make, quick / "docs"
+
+    def meanwhile(work):
+        out.mkdir()
+        (out / "mine.txt").write_text("mine")
+        return make(work)
+
+    monkeypatch.setattr(build, "_make", meanwhile)
+    with pytest.raises(VbookError, match=r"holds mine\.txt"):
+        build_site(top=quick, out=out)
+    assert [file.name for file in out.iterdir()] == ["mine.txt"]
+
+
+def test_two_sites_each_know_what_they_were_made_from(quick, monkeypatch):
+    for out in (None, quick / "docs"):
+        build_site(top=quick, out=out)
+    monkeypatch.setattr(build, "_make", lambda work: pytest.fail("built again"))
+    for out in (None, quick / "docs"):
+        build_site(top=quick, out=out)
+    (quick / "docs" / "index.html").write_text("by hand")
+    with pytest.raises(pytest.fail.Exception, match="built again"):
+        build_site(top=quick, out=quick / "docs")
+
+
+@pytest.mark.slow
+def test_a_relative_folder_counts_from_where_the_command_runs(own_book, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert build_site(top=own_book, out="site") == tmp_path / "site"
+    assert (tmp_path / "site" / "book" / "notation.html").read_bytes() == _pages(own_book)["notation.html"]
+    assert [file.name for file in tmp_path.iterdir()] == ["site"]
+
+
 @pytest.fixture(scope="module")
 def own_book(tmp_path_factory):
     """A built book that a test may change."""
@@ -147,9 +245,9 @@ def test_a_full_disk_leaves_the_old_site(tmp_path, monkeypatch, broken):
         monkeypatch.setattr(build.shutil, "copytree", full)
     else:
         rename = type(out).rename
-        monkeypatch.setattr(type(out), "rename", lambda self, to: full() if self.name == ".html.new" else rename(self, to))
+        monkeypatch.setattr(type(out), "rename", lambda self, to: full() if self.name == ".html.vbook-new" else rename(self, to))
     with pytest.raises(OSError, match="No space left"):
-        build._put(made, out)
+        build._put(made, out, "inputs")
     assert (out / "index.html").read_text() == "old"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["html", "made"]
 

@@ -102,7 +102,9 @@ def run(
 @app.command()
 def build(
     profile: Profile = "smoke",
-    out: Annotated[Path | None, typer.Option(help="Folder of the site; by default _build/html.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the site, new or empty or built before; by default _build/html.")
+    ] = None,
 ):
     """Build the site from the executed copies, without executing anything.
 

@@ -15,12 +15,14 @@ def reproduce(
     """Run the experiments ``ids`` (all when empty) at ``profile`` and commit their records; returns what became of each.
 
     An experiment whose complete record still matches its code and settings is left alone unless ``force``. When the budget is
-    spent the rest stays ``not run``. Raises VbookError for unknown ids and profiles before anything runs.
+    spent the rest stays ``not run``. Raises VbookError for unknown ids, profiles and broken records before anything runs.
     """
     check_profile(profile), check_seed(seed)
     if paths.root() is None:
         raise VbookError("records are written into the book's checkout; clone the repository to reproduce them")
     queue = [find(id) for id in ids] or list(experiments().values())
+    for chosen in queue:
+        _complete(f"{chosen.id}.{profile}")
     start, fate = time.monotonic(), {}
     for chosen in queue:
         record_id = f"{chosen.id}.{profile}"

@@ -1,17 +1,22 @@
 """A record is one run of one experiment: what was measured, on what, and under which conditions (JSON, one file a record)."""
 
+import contextlib
 import dataclasses
 import datetime
 import hashlib
 import json
+import math
+import os
 import platform
 import subprocess
+import typing
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from vbook import paths
 from vbook.errors import VbookError
+from vbook.profiles import check_profile
 
 SCHEMA = 1
 
@@ -72,25 +77,84 @@ def record_path(record_id: str):
 
 
 def save_record(record: Record, folder: Path | None = None) -> Path:
-    """Write ``record`` as JSON, whole or not at all; returns the file."""
+    """Write ``record`` as JSON, whole or not at all; returns the file. VbookError where it can't be written."""
     path = Path(folder or record_path(record.id).parent) / f"{record.id}.json"
-    with paths.atomic_write(path, "w") as file:
+    with written(path, "w") as file:
         json.dump({"id": record.id} | dataclasses.asdict(record), file, indent=1, ensure_ascii=False, allow_nan=False)
         file.write("\n")
     return path
 
 
+@contextlib.contextmanager
+def written(path: Path, mode: str = "wb"):
+    """``paths.atomic_write`` with one VbookError where the disk or the folder doesn't take it."""
+    try:
+        with paths.atomic_write(path, mode) as file:
+            yield file
+    except OSError as error:
+        chosen = os.environ.get("VBOOK_RECORDS")
+        hint = "; $VBOOK_RECORDS names that folder" if chosen and path.is_relative_to(chosen) else ""
+        raise VbookError(f"{path} could not be written: {error.strerror or error}{hint}") from error
+
+
 def read_record(source) -> Record:
-    """The Record in a JSON file; VbookError when the file is no record of this schema."""
+    """The Record in a JSON file; VbookError when the file is no record of this schema or a value isn't of its type."""
     try:
         fields = json.loads(source.read_text(encoding="utf-8"))
         name = fields.pop("id")
         record = Record(**fields)
+        if record.schema == SCHEMA:
+            _check(record)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise VbookError(f"{source}: not a record of this book ({error})") from None
     if record.schema != SCHEMA or record.id != name:
         raise VbookError(f"{source}: named {name!r}, holds {record.id!r} of schema {record.schema}; expected schema {SCHEMA}")
     return record
+
+
+def is_a(value, kind) -> bool:
+    """``isinstance`` as JSON and YAML mean it: ``float`` is any finite number, and a truth value is no number.
+
+    >>> is_a(3, float), is_a(True, float), is_a("3", float), is_a(float("nan"), float), is_a(None, int | None)
+    (True, False, False, False, True)
+    """
+    if isinstance(value, bool) and kind in (int, float):
+        return False
+    return isinstance(value, int | float) and math.isfinite(value) if kind is float else isinstance(value, kind)
+
+
+def _check(record: Record) -> None:
+    for name, kind in typing.get_type_hints(Record).items():
+        _expect(name, getattr(record, name), kind)
+    check_profile(record.profile)
+    if not record.seeds:
+        raise ValueError("seeds: there is none")
+    for seed in record.seeds:
+        _expect("seeds", seed, int)
+    if record.status not in ("complete", "partial"):
+        raise ValueError(f"status: {record.status!r} is neither complete nor partial")
+    _expect_keys("data", record.data, title=str)
+    for name, entry in record.metrics.items():
+        _expect_keys(f"metrics, {name}", entry, mean=float, unit=str)
+        for key, kind in {"standard_error": float, "n": int, "over": str}.items():
+            if entry.get(key) is not None:
+                _expect(f"metrics, {name}, {key}", entry[key], kind)
+    for name, curve in record.series.items():
+        _expect(f"series, {name}", curve, list)
+    for name, entry in record.artefacts.items():
+        _expect_keys(f"artefacts, {name}", entry, file=str, sha256=str, architecture=dict)
+
+
+def _expect_keys(where: str, entry, **kinds) -> None:
+    _expect(where, entry, dict)
+    for key, kind in kinds.items():
+        _expect(f"{where}, {key}", entry.get(key), kind)
+
+
+def _expect(where: str, value, kind) -> None:
+    if not is_a(value, kind):
+        wanted = {float: "number", int: "whole number", str: "text", list: "list", dict: "mapping"}.get(kind, str(kind))
+        raise ValueError(f"{where}: {value!r} where a {wanted} belongs")
 
 
 def records() -> dict[str, Record]:

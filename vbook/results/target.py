@@ -4,9 +4,11 @@ import functools
 
 from vbook import paths
 from vbook.errors import VbookError
+from vbook.results.record import is_a
 
-FIELDS = {"id", "value", "unit", "direction", "protocol", "mark", "source"}
-OPTIONAL = {"spread", "note", "record"}
+FIELDS = {"id": str, "value": float, "unit": str, "direction": str, "protocol": str, "mark": str, "source": str}
+OPTIONAL = {"spread": float, "note": str, "record": str}
+DIRECTIONS = ("higher", "lower", "equal")
 
 
 @functools.cache
@@ -19,13 +21,28 @@ def targets() -> dict[str, dict]:
     """
     import yaml
 
-    entries = yaml.safe_load(paths.book("targets.yml").read_text(encoding="utf-8")) or []
+    try:
+        entries = yaml.safe_load(paths.book("targets.yml").read_text(encoding="utf-8")) or []
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise VbookError(f"targets.yml can't be read as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(entries, list):
+        raise VbookError("targets.yml: a list of targets belongs there")
     found = {}
     for entry in entries:
-        missing, unknown = FIELDS - entry.keys(), entry.keys() - FIELDS - OPTIONAL
-        if missing or unknown:
-            raise VbookError(f"targets.yml, {entry.get('id')!r}: missing {sorted(missing)}, unknown {sorted(unknown)}")
+        _check(entry)
         if entry["id"] in found:
             raise VbookError(f"targets.yml: {entry['id']!r} stands twice")
         found[entry["id"]] = entry
     return found
+
+
+def _check(entry) -> None:
+    if not isinstance(entry, dict):
+        raise VbookError(f"targets.yml: {entry!r} is no target, which has {', '.join(FIELDS)}")
+    missing, unknown = FIELDS.keys() - entry.keys(), entry.keys() - FIELDS.keys() - OPTIONAL.keys()
+    if missing or unknown:
+        raise VbookError(f"targets.yml, {entry.get('id')!r}: missing {sorted(missing)}, unknown {sorted(map(str, unknown))}")
+    wrong = [key for key, kind in (FIELDS | OPTIONAL).items() if key in entry and not is_a(entry[key], kind)]
+    if wrong or entry["direction"] not in DIRECTIONS:
+        key = wrong[0] if wrong else "direction"
+        raise VbookError(f"targets.yml, {entry['id']!r}: {entry[key]!r} is no {key} that a target can have")

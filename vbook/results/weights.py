@@ -7,7 +7,7 @@ from pathlib import Path
 from vbook import paths
 from vbook.errors import VbookError
 from vbook.models import VAE, vae
-from vbook.results.record import read_record, record_path
+from vbook.results.record import read_record, record_path, written
 
 PARTS = ("encoder", "decoder")
 LIMIT = 1_100_000  # bytes a file: they travel in the wheel and in pages
@@ -16,7 +16,8 @@ LIMIT = 1_100_000  # bytes a file: they travel in the wheel and in pages
 def save_weights(model: VAE, experiment: str, profile: str, architecture: dict, folder: Path) -> dict:
     """Write encoder and decoder of ``model`` under ``folder``; returns the ``artefacts`` entry of the record.
 
-    ``architecture`` holds the arguments of ``vbook.models.vae`` that rebuild the model. Raises VbookError above 1.1 MB a file.
+    ``architecture`` holds the arguments of ``vbook.models.vae`` that rebuild the model. Raises VbookError above 1.1 MB a file
+    and where a file can't be written.
     """
     from safetensors.torch import save
 
@@ -27,7 +28,7 @@ def save_weights(model: VAE, experiment: str, profile: str, architecture: dict, 
         if len(blob) > LIMIT:
             raise VbookError(f"{experiment}: the {part} takes {len(blob):,} bytes as float16, more than {LIMIT:,}")
         path = Path(folder) / f"{experiment}.{profile}.{part}.safetensors"
-        with paths.atomic_write(path) as file:
+        with written(path) as file:
             file.write(blob)
         artefacts[part] = {"file": path.name, "sha256": hashlib.sha256(blob).hexdigest(), "architecture": architecture}
     return artefacts

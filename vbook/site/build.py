@@ -16,37 +16,62 @@ from vbook.profiles import check_profile
 from vbook.site import digest, vendor
 
 LEFT_OUT = {"results", "weights", ".ipynb_checkpoints"}
+STATE = ".vbook-site.json"  # in the site: what it was made from and its files, so that only what we made is ever replaced
+OURS = {"html", "stage", "sphinx", "vendor", "executed", "records"}  # folders of _build that commands of the book write
 
 
 def build_site(profile: str = "smoke", chapters=None, out: Path | None = None, top: Path | None = None) -> Path:
     """Build the site from the copies executed at ``profile``, or the committed notebook where there is none.
 
     ``chapters`` (stems) restricts the executed copies that are used; ``out`` is the site's folder, ``_build/html`` by
-    default; ``top`` is the book's root. Returns the site's folder. Nothing is done when nothing has changed. Raises
-    VbookError with the mistakes found; the site that was there before stays whole.
+    default, and must be new, empty or a site that was built before; ``top`` is the book's root. Returns the site's folder.
+    Nothing is done when nothing has changed. Raises VbookError with the mistakes found; the site that was there before stays
+    whole. All else that a build keeps is under ``_build``, wherever the site goes.
     """
     check_profile(profile)
-    top = Path(top) if top else paths.root()
+    top = Path(top).resolve() if top else paths.root()
     if top is None:
         raise VbookError("the site is built from a checkout of the book, the installed package alone is not enough")
-    out = Path(out) if out else top / "_build" / "html"
+    work = (top / "_build").resolve()
+    out = Path(out).resolve() if out else work / "html"
     try:
-        with vendor.alone(out.parent / "site.lock"):
-            _build(top, out, profile, chapters)
+        _check_place(out, work)
+        with vendor.alone(work / "site.lock"):
+            _build(top, work, out, profile, chapters)
     except OSError as error:
         raise VbookError(f"the site could not be written ({error}); the one before stays as it was") from error
     return out
 
 
-def _build(top: Path, out: Path, profile: str, chapters) -> None:
-    work = out.parent
+def _check_place(out: Path, work: Path) -> None:
+    """Refuse to put a site where anything would be lost that ``build_site`` didn't make itself."""
+    if out == work / "html":
+        return
+    if out in (work, *work.parents) or (out.is_relative_to(work) and out.relative_to(work).parts[0] in OURS):
+        raise VbookError(f"{out} holds other things of the book; name a folder of its own for the site")
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise VbookError(f"{out} is no folder; name a new or an empty one for the site")
+    state = _read_state(out)
+    if state is None:
+        foreign = next(out.iterdir(), None)
+    else:
+        foreign = next((file for file in _files(out) if file.relative_to(out).as_posix() not in state["files"]), None)
+    if foreign:
+        raise VbookError(
+            f"{out} holds {foreign.relative_to(out)}, which is no part of a site built here; name a new or an empty folder"
+        )
+
+
+def _build(top: Path, work: Path, out: Path, profile: str, chapters) -> None:
     stage(top, work / "stage", profile, chapters)
     vendor.modules()
-    wanted, state = _inputs(top, work / "stage"), work / "site.json"
-    if not out.is_dir() or _read_state(state) != {"inputs": wanted, "site": _inventory(out)}:
-        _put(_make(work), out)
-        with paths.atomic_write(state, "w") as file:
-            json.dump({"inputs": wanted, "site": _inventory(out)}, file)
+    wanted = _inputs(top, work / "stage")
+    if not out.is_dir() or _read_state(out) != {"inputs": wanted, "files": _inventory(out)}:
+        made = _make(work)
+        _check_place(out, work)  # again, for building takes its time
+        _put(made, out, wanted)
 
 
 def stage(top: Path, target: Path, profile: str, chapters=None) -> None:
@@ -95,18 +120,24 @@ def _inputs(top: Path, staged: Path) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _inventory(out: Path) -> str:
-    """The digest of the site's file names, sizes and times, to notice that somebody else wrote there."""
-    rows = ((file, file.stat()) for file in sorted(out.rglob("*")) if file.is_file())
-    lines = (f"{file.relative_to(out)} {stat.st_size} {stat.st_mtime_ns}" for file, stat in rows)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def _files(out: Path) -> list[Path]:
+    """All in the site but its folders and its own state."""
+    return sorted(file for file in out.rglob("*") if (file.is_symlink() or not file.is_dir()) and file != out / STATE)
 
 
-def _read_state(state: Path) -> dict | None:
+def _inventory(out: Path) -> dict[str, list[int]]:
+    """The site's files with their sizes and times, to notice that somebody else wrote there."""
+    rows = ((file, file.lstat()) for file in _files(out))
+    return {file.relative_to(out).as_posix(): [stat.st_size, stat.st_mtime_ns] for file, stat in rows}
+
+
+def _read_state(out: Path) -> dict | None:
+    """What ``_put`` noted in the site ``out``; None where there is no such note."""
     try:
-        return json.loads(state.read_text(encoding="utf-8"))
+        state = json.loads((out / STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    return state if isinstance(state, dict) and isinstance(state.get("files"), dict) else None
 
 
 def _make(work: Path) -> Path:
@@ -160,13 +191,15 @@ def _mistakes(said: str, result) -> str:
     return "\n".join(dict.fromkeys(lines)) or plain[-2000:] or repr(result)
 
 
-def _put(made: Path, out: Path) -> None:
-    """Swap the new site in by renaming, so that nobody meets half a site."""
-    fresh, old = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.old")
+def _put(made: Path, out: Path, inputs: str) -> None:
+    """Swap the new site in by renaming, so that nobody meets half a site, or one without its state."""
+    fresh, old = out.with_name(f".{out.name}.vbook-new"), out.with_name(f".{out.name}.vbook-old")
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
     try:
         shutil.copytree(made, fresh)
+        state = json.dumps({"inputs": inputs, "files": _inventory(fresh)})
+        (fresh / STATE).write_text(state, encoding="utf-8")
         if out.exists():
             out.rename(old)
         try:
