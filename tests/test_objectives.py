@@ -49,10 +49,12 @@ def test_free_bits_is_the_formula():
     """(2.69)-(2.70), written out: the maximum is taken of the minibatch's mean, dimension by dimension."""
     model = vae(12, 4, hidden=(7,), seed=2)
     with torch.no_grad():
-        model.encoder.net[-1].bias += torch.tensor([0, 1.0, 0, 2, 0, 0, -1, 0])
+        model.encoder.net[-1].weight *= 4
     q = model.encode(X)
-    kl = kl_by_hand(q).mean(0)
+    points = kl_by_hand(q)
+    kl = points.mean(0)
     level = kl.sort().values[1:3].mean().item()  # two dimensions below, two above
+    assert ((points < level).any(0) & (points > level).any(0)).any(), "the maximum of means must differ from the mean of maxima"
     z = q.loc + q.scale * torch.randn(2, 6, 4, generator=generator(1))
     expected = model.decode(z).log_prob(X).mean() - sum(max(level, k.item()) for k in kl)
     values = free_bits(model, X, level, 2, generator(1))
@@ -124,6 +126,17 @@ def test_wake_and_sleep_directions_are_unbiased():
         rows.append(torch.cat([s.flatten() for s in slopes]))
     slopes = torch.stack(rows)
     assert ((slopes.mean(0) - exact).abs() <= 4.5 * slopes.std(0) / math.sqrt(80) + 1e-9).all()
+
+
+def test_only_dreams_teach_the_encoder():
+    """With the same noise, other data leave its slope as it was."""
+    model = linear_gaussian()
+    x = torch.randn(2, 5, 3, generator=generator(6), dtype=torch.float64)
+    one, other = (
+        torch.autograd.grad(wake_sleep(model, x[k], generator(7)).mean(), list(model.encoder.parameters())) for k in (0, 1)
+    )
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a, b)
 
 
 def test_the_value_of_wake_sleep_is_the_elbo():
