@@ -93,6 +93,17 @@ def test_the_value_is_the_elbo_and_the_same_for_each_baseline():
     torch.testing.assert_close(plain, other)
 
 
+def test_the_baseline_takes_out_a_constant_whole():
+    """log p(x, z) + 100 has the same slope in phi, draw by draw."""
+    model, leaves = linear_gaussian()
+    plain = slopes(lambda: score_function(model, X, 3, generator(6), "leave-one-out"), leaves[2:], 1)
+    prior = model.prior()
+    log_prob = prior.log_prob
+    prior.log_prob, model.prior = lambda z: log_prob(z) + 100, lambda: prior
+    lifted = slopes(lambda: score_function(model, X, 3, generator(6), "leave-one-out"), leaves[2:], 1)
+    torch.testing.assert_close(plain, lifted)
+
+
 def test_variance_falls_with_the_baseline_and_far_more_with_reparameterisation():
     """The same ten samples per step; summed variance of the slopes in phi."""
     model, leaves = linear_gaussian()
