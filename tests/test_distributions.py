@@ -15,6 +15,7 @@ from vbook.distributions import (
     bernoulli,
     draw,
     log_normal,
+    simulate,
     standard_normal,
 )
 from vbook.errors import VbookError
@@ -164,3 +165,32 @@ def test_bad_input_is_named():
         draw(Normal(torch.zeros(2), torch.ones(2)), 1, generator())
     with pytest.raises(VbookError, match=r"\(3, 4\)"):
         FullCovarianceNormal(torch.zeros(3, 4), torch.ones(3, 4), torch.zeros(4, 4))
+
+
+def full_covariance_of_three():
+    return FullCovarianceNormal(torch.zeros(3), torch.tensor([1.0, 0.5, 2.0]), 0.7 * torch.ones(3, 3))
+
+
+@pytest.mark.parametrize(
+    "p",
+    [
+        bernoulli(torch.tensor([-2.0, 0.5, 300.0])),
+        FactorizedNormal(torch.tensor([1.0, -2.0, 0.0]), torch.tensor([0.5, 2.0, 1.0])),
+        Independent(Normal(torch.tensor([1.0, -2.0, 0.0]), torch.tensor([0.5, 2.0, 1.0])), 1),
+        full_covariance_of_three(),
+    ],
+    ids=["bernoulli", "factorized", "independent", "full covariance"],
+)
+def test_simulate_draws_from_the_distribution_it_is_given(p):
+    z = simulate(p, generator(1), (20_000,))
+    assert z.shape == (20_000, 3) and torch.equal(z, simulate(p, generator(1), (20_000,)))
+    for found, expected in ((z, p.mean), ((z - p.mean).square(), p.variance)):
+        assert ((found.mean(0) - expected).abs() <= 4 * found.std(0) / 20_000**0.5 + 1e-6).all()
+    assert simulate(p, None, (5,)).shape == (5, 3)
+
+
+def test_simulate_carries_no_gradient_and_names_what_it_cannot_draw():
+    loc = torch.zeros(2, 3, requires_grad=True)
+    assert not simulate(FactorizedNormal(loc, loc.exp()), generator()).requires_grad
+    with pytest.raises(VbookError, match="no draw of MultivariateNormal"):
+        simulate(MultivariateNormal(torch.zeros(2), torch.eye(2)), generator())

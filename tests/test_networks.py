@@ -1,11 +1,16 @@
 """Encoders and decoders: shapes, the mathematics of their heads, and clear words for bad sizes."""
 
+import math
+
 import pytest
 import torch
 
+from vbook.bounds import elbo_analytic_kl
 from vbook.distributions import FactorizedNormal, FullCovarianceNormal
 from vbook.errors import VbookError
-from vbook.networks import ACTIVATIONS, BernoulliDecoder, FullCovarianceEncoder, GaussianEncoder, mlp
+from vbook.models import VAE
+from vbook.networks import ACTIVATIONS, BernoulliDecoder, FullCovarianceEncoder, GaussianDecoder, GaussianEncoder, mlp
+from vbook.training import fit
 
 X = torch.rand(5, 12, generator=torch.Generator().manual_seed(0))
 
@@ -68,3 +73,29 @@ def test_bad_sizes_are_refused(sizes):
 def test_unknown_activation_is_refused():
     with pytest.raises(VbookError, match="'gelu'; known: tanh"):
         mlp([3, 3], "gelu")
+
+
+@pytest.mark.parametrize("sigmoid_mean", [False, True])
+def test_gaussian_decoder_has_a_mean_and_a_width_for_each_coordinate(sigmoid_mean):
+    """(2.75) with diag(sigma^2): against the Gaussian density written out."""
+    decoder = GaussianDecoder(3, 12, (7,), sigmoid_mean=sigmoid_mean)
+    z = torch.randn(4, 5, 3, generator=torch.Generator().manual_seed(1))
+    p, (mu, log_variance) = decoder(z), decoder.net(z).chunk(2, -1)
+    mu = 1 / (1 + (-mu).exp()) if sigmoid_mean else mu
+    assert isinstance(p, FactorizedNormal) and p.batch_shape == (4, 5) and p.event_shape == (12,)
+    density = -0.5 * (math.log(2 * math.pi) + log_variance + (X - mu) ** 2 / log_variance.exp())
+    torch.testing.assert_close(p.log_prob(X), density.sum(-1))
+    assert p.scale[0, 0].std() > 0.01, "one width for all coordinates"
+
+
+def test_gaussian_decoder_learns_different_widths():
+    """A VAE trained on coordinates of width 0.05 and 0.2 finds both."""
+    g = torch.Generator().manual_seed(2)
+    x = 0.5 + torch.tensor([0.05] * 3 + [0.2] * 3) * torch.randn(400, 6, generator=g)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        model = VAE(GaussianEncoder(6, 2, (8,)), GaussianDecoder(2, 6, (8,), sigmoid_mean=True), 2)
+    history = fit(model, x, elbo_analytic_kl, epochs=60, batch_size=50, lr=0.01)
+    assert history.rows[-1]["train"] > history.rows[0]["train"] + 3
+    width = model.decode(torch.zeros(1, 2)).scale[0]
+    torch.testing.assert_close(width, torch.tensor([0.05] * 3 + [0.2] * 3), rtol=0.25, atol=0)

@@ -148,6 +148,24 @@ def draw(q: Distribution, samples: int, generator: torch.Generator | None = None
     return q.transport(eps)
 
 
+@torch.no_grad()
+def simulate(p: Distribution, generator: torch.Generator | None = None, shape=()) -> Tensor:
+    """Draws from ``p`` that carry no gradient, ``(*shape, *batch, *event)``; with a ``generator`` Bernoulli or Gaussian ones.
+
+    For what is data to the rest of a computation: imagined x ~ p(x|z), or z ~ q(z|x) where no reparameterisation is wanted.
+    """
+    if generator is None:
+        return p.sample(torch.Size(shape))
+    base, shape = p.base_dist if isinstance(p, Independent) else p, (*shape, *p.batch_shape, *p.event_shape)
+    if isinstance(base, Bernoulli):
+        uniform = torch.rand(shape, generator=generator, dtype=base.probs.dtype, device=base.probs.device)
+        return (uniform < base.probs).to(uniform.dtype)
+    if not (isinstance(base, Normal) or hasattr(p, "transport")):
+        raise VbookError(f"no draw of {type(base).__name__} from a given generator; leave the generator out")
+    eps = torch.randn(shape, generator=generator, dtype=base.loc.dtype, device=base.loc.device)
+    return base.loc + base.scale * eps if isinstance(base, Normal) else p.transport(eps)
+
+
 def as_multivariate_normal(q: FactorizedNormal | FullCovarianceNormal) -> MultivariateNormal:
     """The same Gaussian as torch's ``MultivariateNormal``: an independent implementation, used for its KL and in tests."""
     tril = q.scale_tril if isinstance(q, FullCovarianceNormal) else torch.diag_embed(q.scale)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from vbook.bounds import elbo, log_mean_exp, log_weights
 from vbook.errors import VbookError
@@ -71,6 +72,21 @@ def log_px(log_w: Tensor) -> tuple[Tensor, Tensor]:
     samples, estimate = len(log_w), log_mean_exp(log_w)
     w = (log_w - log_w.amax(0)).exp()
     return estimate, w.std(0) / (math.sqrt(samples) * w.mean(0)) if samples > 1 else torch.full_like(estimate, math.nan)
+
+
+@torch.no_grad()
+def log_px_reciprocal(model, x: Tensor, z: Tensor, q: Distribution) -> Tensor:
+    """−log (1/L) Σ_l q(z_l) / (p(z_l) p(x|z_l)) at posterior samples z_l ~ p(z|x), the estimator of figure 2.6; (B,) nats.
+
+    Its reciprocal estimates 1/p(x) without bias because any density q integrates to 1, so log p(x) comes out too high on average,
+    where (2.57) comes out too low.
+
+    Args: ``x`` (B, D); ``z`` (L, B, Z) from the posterior, by MCMC say; ``q`` with batch shape (B,), fitted to *other* posterior
+    samples, else the proof fails. A few samples dominate where q has heavier tails than the posterior.
+    """
+    if z.ndim < 3 or z.shape[1] != len(x):
+        raise VbookError(f"posterior samples (L, B, Z) expected for x {tuple(x.shape)}, got {tuple(z.shape)}")
+    return -log_mean_exp(q.log_prob(z) - model.prior().log_prob(z) - model.decode(z).log_prob(x))
 
 
 def effective_sample_size(log_w: Tensor) -> Tensor:

@@ -76,3 +76,22 @@ class BernoulliDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> torch.distributions.Independent:
         return bernoulli(logits=self.net(z))
+
+
+class GaussianDecoder(nn.Module):
+    """p(x|z) = N(μ(z), diag(σ(z)²)), thesis (2.75); z (..., Z) -> distribution over x (..., D).
+
+    With ``sigmoid_mean`` the means lie in (0, 1), for data scaled to that interval. Each coordinate has its own σ: where (2.75)
+    prints σ²I, σ is a vector and diag(σ²) is meant. log p(x|z) is a density: it is positive where σ is small, it shifts with the
+    unit of x, and coordinates that never vary drive it to infinity.
+    """
+
+    def __init__(self, z_dim: int, x_dim: int, hidden=(500,), activation: str = "tanh", sigmoid_mean: bool = False):
+        super().__init__()
+        self.net = mlp([z_dim, *hidden, 2 * x_dim], activation)
+        self.sigmoid_mean = sigmoid_mean
+
+    def forward(self, z: Tensor) -> FactorizedNormal:
+        mu, log_variance = self.net(z).chunk(2, -1)
+        mu = mu.sigmoid() if self.sigmoid_mean else mu
+        return FactorizedNormal(mu, (0.5 * log_variance).exp(), validate_args=False)
