@@ -70,6 +70,8 @@ def probabilistic_pca(x: Tensor, z_dim: int) -> LinearGaussian:
     """
     if x.ndim != 2 or not 1 <= z_dim < x.shape[1]:
         raise VbookError(f"x (N, D) and 1 <= z_dim < D expected, got {tuple(x.shape)} and z_dim {z_dim}")
+    if not torch.isfinite(x).all():
+        raise VbookError("x must be finite, but holds NaN or infinity")
     mean = x.mean(0)
     values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))  # ascending
     variance = values[:-z_dim].mean()
