@@ -77,5 +77,5 @@ def probabilistic_pca(x: Tensor, z_dim: int) -> LinearGaussian:
     variance = values[:-z_dim].mean()
     if not variance > torch.finfo(x.dtype).eps * values[-1]:
         raise VbookError(f"the {len(x)} data points vary in no more than {z_dim} directions: the noise s would be 0")
-    weight = vectors[:, -z_dim:] * (values[-z_dim:] - 0*variance).clamp(min=0).sqrt()
+    weight = vectors[:, -z_dim:] * (values[-z_dim:] - variance).clamp(min=0).sqrt()
     return LinearGaussian(weight.flip(1), mean, math.sqrt(variance.item()))
