@@ -3,6 +3,8 @@
 Everything that a VAE can only bound has a closed form here, so it is the book's touchstone.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
@@ -52,3 +54,28 @@ class LinearGaussian(nn.Module):
         """log p(x) = log N(x; b, WWᵀ + s²I), the integral (1.13) in closed form; (B, D) -> (B,) nats."""
         identity = torch.eye(self.weight.shape[0], dtype=x.dtype, device=x.device)
         return MultivariateNormal(self.bias, self.weight @ self.weight.T + self.noise**2 * identity).log_prob(x)
+
+
+def probabilistic_pca(x: Tensor, z_dim: int) -> LinearGaussian:
+    """The maximum-likelihood ``LinearGaussian`` of the data x (N, D), in closed form (Tipping and Bishop 1999); thesis 2.10.
+
+    With the eigenvalues λ_1 ≥ ... ≥ λ_D of the covariance (divided by N) and its leading eigenvectors U: b = mean of x,
+    s² = mean of λ_{Z+1}, ..., λ_D and W = U (Λ − s²I)^½, up to a rotation of z. Raises VbookError unless 1 ≤ Z < D and the data
+    vary in more than Z directions: the noise would be 0 and the likelihood without bound.
+
+    >>> x = torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])            # variances 9/2 and 1/2
+    >>> model = probabilistic_pca(x, 1)
+    >>> round(model.noise**2, 6), model.weight.abs().tolist()
+    (0.5, [[2.0], [0.0]])
+    """
+    if x.ndim != 2 or not 1 <= z_dim < x.shape[1]:
+        raise VbookError(f"x (N, D) and 1 <= z_dim < D expected, got {tuple(x.shape)} and z_dim {z_dim}")
+    if not torch.isfinite(x).all():
+        raise VbookError("x must be finite, but holds NaN or infinity")
+    mean = x.mean(0)
+    values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))  # ascending
+    variance = values[:-z_dim].mean()
+    if not variance > torch.finfo(x.dtype).eps * values[-1]:
+        raise VbookError(f"the {len(x)} data points vary in no more than {z_dim} directions: the noise s would be 0")
+    weight = vectors[:, -z_dim:] * (values[-z_dim:] - variance).clamp(min=0).sqrt()
+    return LinearGaussian(weight.flip(1), mean, math.sqrt(variance.item()))

@@ -1,0 +1,141 @@
+"""Monte Carlo EM against the closed-form maximum likelihood of the linear-Gaussian model, and its bookkeeping."""
+
+import math
+
+import pytest
+import torch
+
+from vbook.errors import VbookError
+from vbook.mcem import fit_mcem, log_joint
+from vbook.models import LinearGaussian, vae
+from vbook.models.linear_gaussian import probabilistic_pca
+
+F64 = dict(dtype=torch.float64)
+G = torch.Generator().manual_seed(0)
+PLANE = torch.tensor([[1.5, 0.2], [-0.7, 1.0], [0.3, 0.9], [1.0, 0.4]], **F64)
+X = torch.randn(200, 2, generator=G, **F64) @ PLANE.T + 0.6 * torch.randn(200, 4, generator=G, **F64) + 1.0
+BEST = probabilistic_pca(X, 2)
+
+
+def start(noise=BEST.noise):
+    weight = 0.1 * torch.randn(4, 2, generator=torch.Generator().manual_seed(1), **F64)
+    return LinearGaussian(weight, torch.zeros(4, **F64), noise)
+
+
+def run(epochs=2, **options):
+    model = start()
+    return model, fit_mcem(model, X, epochs=epochs, **options)
+
+
+def test_log_joint_is_posterior_plus_evidence():
+    """(2.2) and Bayes' rule, at any z."""
+    z = torch.randn(len(X), 2, generator=torch.Generator().manual_seed(2), **F64)
+    model = start()
+    torch.testing.assert_close(log_joint(model, X)(z), model.posterior(X).log_prob(z) + model.log_px(X))
+
+
+def test_it_reaches_the_maximum_likelihood():
+    """Mean log p(x) within 0.02 nats of probabilistic PCA, the optimum for this noise; tuned on the way to 90 % acceptance."""
+    model, rough = run(60, lr=0.2)
+    fine = fit_mcem(model, X, epochs=40, lr=0.02, step_size=rough.step_size)
+    with torch.no_grad():
+        optimum, reached = BEST.log_px(X).mean().item(), model.log_px(X).mean().item()
+        begun = start().log_px(X).mean().item()
+    assert begun < optimum - 1
+    assert optimum - 0.02 < reached <= optimum
+    late = fine.column("acceptance")[10:]
+    assert 0.88 < sum(late) / len(late) < 0.92
+
+
+def test_chains_sample_the_posterior():
+    """With a rate of almost 0 the decoder stands still; chains standardised by the exact posterior are N(0, I)."""
+    model, history = run(30, lr=1e-12, updates=1)
+    posterior = model.posterior(X)
+    root = torch.linalg.cholesky(posterior.precision_matrix[0])  # precision = R Rᵀ, so Rᵀ(z - mean) ~ N(0, I)
+    standard = ((history.chains - posterior.mean) @ root).detach()
+    n = len(X)
+    assert (standard.mean(0).abs() < 4 / math.sqrt(n)).all()
+    assert ((standard.T @ standard / n - torch.eye(2)).abs() < 4 * math.sqrt(2 / n)).all()
+    assert history.chains.shape == (n, 2)
+
+
+def test_chains_persist_from_epoch_to_epoch():
+    """A single leapfrog step of almost no length leaves each chain almost where it was, across epochs and shuffles."""
+    options = dict(lr=1e-12, leapfrogs=1, step_size=1e-9)
+    one, ten = (run(epochs, **options)[1].chains for epochs in (1, 10))
+    torch.testing.assert_close(one, ten, atol=1e-6, rtol=0)
+
+
+def test_first_minibatch_is_one_transition_and_five_adagrad_updates():
+    """Written out with PyTorch's optimiser at the samples that the run found."""
+    model, history = run(1, batch_size=200, lr=0.05)
+    plain = start()
+    adagrad = torch.optim.Adagrad([plain.weight, plain.bias], 0.05)
+    for _ in range(5):
+        adagrad.zero_grad()
+        residual = X - history.chains @ plain.weight.T - plain.bias
+        (residual.square().sum(-1).mean() / (2 * plain.noise**2)).backward()
+        adagrad.step()
+    torch.testing.assert_close((model.weight, model.bias), (plain.weight, plain.bias))
+
+
+def test_history_counts_updates_chains_and_rows():
+    seen = []
+    _, history = run(
+        2, batch_size=80, updates=4, evaluate=lambda m: {"valid": -1.5}, on_epoch=lambda m, row: seen.append(row["epoch"])
+    )
+    assert (history.steps, history.examples, len(history.rows), seen) == (2 * 3 * 4, 400, 2, [1, 2])
+    assert history.column("valid") == [-1.5, -1.5] and not history.interrupted and history.seconds > 0
+    assert all(0 <= rate <= 1 for rate in history.column("acceptance"))
+
+
+def test_train_column_is_the_mean_log_joint_before_the_updates():
+    _, history = run(1, batch_size=200, lr=0.05)
+    assert history.rows[0]["train"] == pytest.approx(log_joint(start(), X)(history.chains).mean().item())
+
+
+def test_same_seed_same_run_and_the_global_state_is_untouched():
+    before = torch.random.get_rng_state()
+    (a, ha), (b, hb), (c, _) = run(seed=4), run(seed=4), run(seed=5)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(a.weight, b.weight) and ha.rows == hb.rows
+    assert not torch.equal(a.weight, c.weight)
+
+
+def test_a_bernoulli_decoder_learns_and_its_encoder_stays():
+    x = (torch.rand(60, 12, generator=torch.Generator().manual_seed(3)) < torch.linspace(0.05, 0.6, 12)).float()
+    model, before = vae(12, 2, hidden=(6,), seed=1), vae(12, 2, hidden=(6,), seed=1)
+    history = fit_mcem(model, x, epochs=15, batch_size=30, lr=0.05)
+    assert history.rows[-1]["train"] > history.rows[0]["train"] + 0.5
+    for p, q in zip(model.encoder.parameters(), before.encoder.parameters(), strict=True):
+        assert torch.equal(p, q)
+
+
+def test_ctrl_c_returns_the_history_so_far():
+    def interrupt(model, row):
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    _, history = run(5, on_epoch=interrupt)
+    assert history.interrupted and len(history.rows) == 2 and history.chains.shape == (200, 2)
+
+
+def test_a_likelihood_that_is_not_finite_stops_the_run():
+    def spoil(model, row):
+        model.bias.data.fill_(1e200)  # its square overflows
+
+    with pytest.raises(VbookError, match=r"update 11: log p\(x\|z\) is not finite \(100 of 100"):
+        run(2, on_epoch=spoil)
+
+
+@pytest.mark.parametrize(
+    "options", [dict(epochs=0), dict(updates=0), dict(leapfrogs=1.5), dict(transitions=0), dict(batch_size=0), dict(lr=0.0)]
+)
+def test_bad_settings_are_refused(options):
+    with pytest.raises(VbookError, match=f"{next(iter(options))} must be a positive"):
+        run(**options)
+
+
+def test_data_that_are_not_finite_are_refused():
+    with pytest.raises(VbookError, match="1 of 1 data points"):
+        fit_mcem(start(), torch.full((1, 4), math.nan, **F64), epochs=1)

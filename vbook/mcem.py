@@ -1,0 +1,113 @@
+"""Monte Carlo EM without an encoder, thesis appendix 2.B: HMC samples of p(z|x), then updates of the decoder on them.
+
+The chains persist: each data point keeps its z from one epoch to the next, all of them in one tensor (N, Z), so that a few
+transitions follow a posterior that moves a little with each update.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vbook.distributions import draw
+from vbook.errors import VbookError
+from vbook.hmc import hmc_step, tune
+from vbook.training import OPTIMIZERS, History, _bar, _check
+
+
+@dataclass(repr=False)
+class McemHistory(History):
+    """A ``History`` whose ``train`` is the mean log p(x, z) at the samples (no bound on log p(x)), with the state of the chains.
+
+    Each row also has ``acceptance`` and ``step_size``; ``steps`` counts weight updates and ``examples`` the chains moved.
+    """
+
+    chains: Tensor | None = None
+    step_size: float = math.nan
+
+
+def log_joint(model, x: Tensor) -> Callable[[Tensor], Tensor]:
+    """z -> log p(z) + log p(x|z), the density that HMC samples; x (B, D) and z (B, Z) row by row -> (B,) nats."""
+    return lambda z: model.prior().log_prob(z) + model.decode(z).log_prob(x)
+
+
+def fit_mcem(
+    model: nn.Module,
+    x: Tensor,
+    *,
+    epochs: int,
+    batch_size: int = 100,
+    transitions: int = 1,
+    leapfrogs: int = 10,
+    updates: int = 5,
+    lr: float = 0.02,
+    seed: int = 0,
+    step_size: float = 0.1,
+    target: float = 0.9,
+    jitter: float = 0.1,
+    evaluate: Callable[[nn.Module], dict] | None = None,
+    on_epoch: Callable[[nn.Module, dict], None] | None = None,
+    progress: bool = False,
+) -> McemHistory:
+    """Maximise log p(x) of the data x (N, D) in the decoder: per minibatch an E-step and an M-step.
+
+    E: ``transitions`` HMC transitions of ``leapfrogs`` steps for the chains of the minibatch, at p(z|x) ∝ p(z) p(x|z); their step
+    size is tuned to the acceptance ``target``. M: ``updates`` Adagrad steps on the mean of log p(x|z) at these samples. An
+    encoder, if the model has one, stays as it is. ``evaluate``, ``on_epoch``, Ctrl-C and the errors are those of ``fit``.
+    """
+    sizes = dict(epochs=epochs, batch_size=batch_size, transitions=transitions, leapfrogs=leapfrogs, updates=updates)
+    _check(model, x, **sizes, lr=lr)
+    ascent = OPTIMIZERS["adagrad"](model.parameters(), lr)
+    shuffle = torch.Generator(x.device).manual_seed(seed)
+    noise = torch.Generator(x.device).manual_seed(seed + 0x5EED)
+    chains = draw(model.prior(), len(x), noise)  # (N, Z)
+    epsilon = torch.as_tensor(step_size, dtype=chains.dtype, device=x.device)
+    history, start = McemHistory(chains=chains), time.perf_counter()
+    bar = _bar(epochs * math.ceil(len(x) / batch_size), progress)
+    try:
+        for epoch in range(1, epochs + 1):
+            total, moved = x.new_zeros(()), x.new_zeros(())
+            for rows in torch.randperm(len(x), generator=shuffle, device=x.device).split(batch_size):
+                batch = x[rows]
+                for _ in range(transitions):  # E: z ~ p(z|x)
+                    step = hmc_step(log_joint(model, batch), chains[rows], epsilon, leapfrogs, noise, jitter)
+                    chains[rows] = step.z
+                    epsilon = tune(epsilon, step.acceptance, target)
+                    moved += step.accepted.sum() / transitions
+                for update in range(updates):  # M: θ up the slope of log p(x|z); log p(z) has no part in it
+                    log_px_z = model.decode(step.z).log_prob(batch)
+                    loss = -log_px_z.mean()
+                    if not math.isfinite(loss.item()):
+                        raise VbookError(_blame(log_px_z, history.steps + 1))
+                    if not update:
+                        total += (log_px_z + model.prior().log_prob(step.z)).detach().sum()
+                    ascent.zero_grad(set_to_none=True)
+                    loss.backward()
+                    ascent.step()
+                    history.steps += 1
+                history.examples, history.step_size = history.examples + len(batch), epsilon.item()
+                bar.update()
+            row = {"epoch": epoch, "step": history.steps, "train": total.item() / len(x)}
+            row |= {"acceptance": moved.item() / len(x), "step_size": history.step_size}
+            row |= evaluate(model) if evaluate else {}
+            history.rows.append(row)
+            bar.set_postfix_str(f"log p(x, z) {row['train']:.1f} nats")
+            if on_epoch:
+                on_epoch(model, row)
+    except KeyboardInterrupt:
+        history.interrupted = True
+    finally:
+        bar.close()
+        history.seconds = time.perf_counter() - start
+    return history
+
+
+def _blame(log_px_z: Tensor, step: int) -> str:
+    wrong = int((~torch.isfinite(log_px_z)).sum())
+    return (
+        f"update {step}: log p(x|z) is not finite ({wrong} of {len(log_px_z)} data points in the batch); "
+        "try a smaller lr or look at the data"
+    )
