@@ -25,9 +25,9 @@ def test_a_cost_is_a_record_of_the_chapter():
 
 @pytest.mark.parametrize(
     ("changed", "news"),
-    [({}, False), ({"seconds": 49.0}, False), ({"seconds": 51.0}, True), ({"peak": 700_000_000}, True), ({"threads": 2}, True)],
+    [({}, False), ({"seconds": 43.5}, False), ({"seconds": 44.5}, True), ({"peak": 850_000_000}, True), ({"threads": 2}, True)],
 )
-def test_a_label_changes_only_when_it_is_off_by_a_quarter(changed, news):
+def test_a_label_changes_only_when_it_is_off_by_a_tenth(changed, news):
     assert is_news(cost(**changed), cost()) is news
     assert is_news(cost(**changed), None)
 

@@ -164,6 +164,8 @@ def test_a_kill_leaves_no_kernel_and_nothing_half_written(book, tmp_path, number
         f"open({str(tmp_path / 'started')!r}, 'w').close()\nimport time\ntime.sleep(60)",
     )
     script = (
+        # A shell that starts the tests in the background has SIGINT ignored, and Python inherits that.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import sys; from pathlib import Path; from vbook import paths; paths.root = lambda: Path(sys.argv[1])\n"
         "from vbook.pipeline import run_chapters; run_chapters(['3'])"
     )
