@@ -6,7 +6,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from vbook.bounds import terms
+from vbook.evaluation import evaluate
 from vbook.experiments import chapter02
+from vbook.experiments.registry import Outcome
+from vbook.models import vae
 
 ROWS = 3
 
@@ -64,6 +68,42 @@ def test_importance_weighted_reports_each_size(weights, monkeypatch):
     assert seen == [1, -20, 5, 20] and outcome.steps == 8
     assert outcome.metrics["log_px_L5"]["mean"] == pytest.approx(weights.exp().mean(0).log().mean().item())
     assert outcome.metrics["elbo_L20"]["mean"] == pytest.approx(weights.mean().item())
+
+
+def test_gains_are_paired_differences_of_the_right_runs(monkeypatch):
+    """Each run's weights are constant and known: 1 for L = 1, 3 for the control, 4 for L = 5, 8 for L = 20."""
+    level = {("iwae", 1): 1.0, ("elbo", 20): 3.0, ("iwae", 5): 4.0, ("iwae", 20): 8.0}
+    monkeypatch.setattr(chapter02, "iwae", lambda model, x, samples, generator: ("iwae", samples))
+    monkeypatch.setattr(chapter02, "elbo", lambda model, x, samples, generator: ("elbo", samples))
+
+    def train(setup, z_dim, objective, images, curve):
+        model = level[objective(None, None, generator=None)]
+        return SimpleNamespace(model=model, series={"epoch": [1], "train": [-1.0]}, steps=2, examples=4, interrupted=False)
+
+    monkeypatch.setattr(chapter02, "train_vae", train)
+    image = torch.tensor([0.0, -50.0, 20.0], dtype=torch.float64)  # large differences between images cancel in pairs
+    monkeypatch.setattr(chapter02, "all_log_weights", lambda model, x, samples, seed: (image + model).expand(samples, ROWS))
+    metrics = chapter02.importance_weighted(setup(points=ROWS, samples=16, images=8)).metrics
+    assert metrics["gain_samples"]["mean"] == pytest.approx(2.0) and metrics["gain_bound"]["mean"] == pytest.approx(5.0)
+    assert metrics["gain_bound"]["standard_error"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_bounds_come_from_the_right_images_and_terms(monkeypatch):
+    model = vae(4, 2, hidden=(3,))
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.3)
+    outcome = Outcome({}, model=model, architecture=dict(x_dim=4, z_dim=2, hidden=(3,)))
+    train, valid = torch.zeros(6, 4), torch.ones(5, 4)
+    where = SimpleNamespace(train=SimpleNamespace(x=train), valid=SimpleNamespace(x=valid), device="cpu")
+    metrics = chapter02.with_bounds(where, outcome).metrics
+    with torch.no_grad():
+        pieces = terms(model, valid, 1, torch.Generator().manual_seed(0))
+    assert metrics["reconstruction_valid"]["mean"] == pytest.approx(pieces["log_px_z"].mean().item(), rel=1e-5)
+    assert metrics["elbo_valid"]["mean"] == pytest.approx(evaluate(model, valid).mean, rel=1e-5)
+    assert metrics["elbo_train"]["mean"] == pytest.approx(evaluate(model, train).mean, rel=1e-5)
+    untrained = evaluate(vae(4, 2, hidden=(3,)), valid).mean
+    assert metrics["elbo_untrained"]["mean"] == pytest.approx(untrained, rel=1e-5) and metrics["elbo_train"]["n"] == 6
 
 
 @pytest.fixture

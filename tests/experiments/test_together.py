@@ -1,4 +1,4 @@
-"""Experiments side by side: the same outcomes as one after the other, kept for ``run``, errors and Ctrl-C included."""
+"""Experiments side by side: the same outcomes as one after the other, kept for ``run``, errors included."""
 
 import os
 

@@ -105,7 +105,7 @@ def read_record(source) -> Record:
         record = Record(**fields)
         if record.schema == SCHEMA:
             _check(record)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:
         raise VbookError(f"{source}: not a record of this book ({error})") from None
     if record.schema != SCHEMA or record.id != name:
         raise VbookError(f"{source}: named {name!r}, holds {record.id!r} of schema {record.schema}; expected schema {SCHEMA}")
