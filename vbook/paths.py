@@ -25,6 +25,16 @@ def build(*parts: str) -> Path:
     return (root() or Path.cwd()).joinpath("_build", *parts)
 
 
+def try_to_write(folder: Path) -> None:
+    """OSError where no file could be put into ``folder``, which need not exist yet; leaves nothing behind.
+
+    It tries rather than asks for rights: root has all rights, also where nothing can be written.
+    """
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    with tempfile.TemporaryDirectory(dir=there):
+        pass
+
+
 @contextmanager
 def atomic_write(path: Path, mode: str = "wb"):
     """Open a temporary file beside ``path`` and rename it onto ``path`` only when the block ends well.

@@ -91,6 +91,13 @@ def test_records_go_where_the_runner_says(tiny, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "ch00-tiny.smoke.json").read_text())["status"] == "complete"
 
 
+def test_a_records_folder_that_takes_nothing_is_named_before_anything_is_trained(tiny, monkeypatch):
+    monkeypatch.setenv("VBOOK_RECORDS", "/proc/records")
+    monkeypatch.setattr(chapter02, "train_vae", lambda *args: pytest.fail("something was trained"))
+    with pytest.raises(VbookError, match=r"\$VBOOK_RECORDS names /proc/records, where nothing can be written"):
+        run(tiny)
+
+
 def test_weights_travel_with_a_record_that_is_a_result(tiny, tmp_path):
     outcome = run(tiny)
     outcome.record = dataclasses.replace(outcome.record, profile="laptop")

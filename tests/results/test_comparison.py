@@ -1,15 +1,17 @@
 """The three columns: a source's number, our record, this run, none of them mistaken for another."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tests.results.test_record import sample
 from vbook.errors import VbookError
-from vbook.results import compare, comparison, significant
+from vbook.results import compare, comparison, references, save_record, significant
 from vbook.results.references import Quantity
 
 TARGET = "assignment/vae-20/elbo-valid"
+FILE = Path(__file__)  # some file that is there
 
 
 @pytest.fixture
@@ -17,9 +19,10 @@ def outcome():
     return SimpleNamespace(record=sample(experiment="ch00-none", profile="smoke"))
 
 
-def test_columns_without_a_source_or_a_record_stay_empty(outcome):
+def test_without_a_target_there_is_no_column_of_sources_and_without_a_record_a_dash(outcome):
     table = compare(outcome, [("bound", "elbo")])
-    assert repr(table).splitlines()[1].split() == ["bound", "–", "–", "−101"]
+    assert repr(table).splitlines()[1].split() == ["bound", "–", "−101"]
+    assert "source" not in repr(table)
     assert "this run (smoke, digits: not a result)" in repr(table)
 
 
@@ -27,10 +30,21 @@ def test_source_and_record_are_shown_with_their_provenance(outcome, monkeypatch)
     real = comparison.resolve
     recorded = Quantity(-98.76, "nats", "how it was measured", 0.21)
     monkeypatch.setattr(comparison, "resolve", lambda ref: recorded if ref == "record:ch00-none.laptop/elbo" else real(ref))
-    table = compare(outcome, [("bound <b>", "elbo", TARGET)])
+    monkeypatch.setattr(comparison, "record_path", lambda name: FILE)
+    table = compare(outcome, [("bound <b>", "elbo", TARGET), ("no target", "elbo")])
     assert repr(table).splitlines()[1].split() == ["bound", "<b>", "−101.8", "−98.76", "±", "0.21", "−101"]
+    assert repr(table).splitlines()[2].split()[2] == "–"
     html = table._repr_html_()
     assert 'title="how it was measured"' in html and "another student" in html and "bound &lt;b&gt;" in html
+
+
+def test_a_broken_record_is_named_and_not_taken_for_a_missing_one(outcome, monkeypatch, tmp_path):
+    path = save_record(sample(experiment="ch00-none"), tmp_path)
+    path.write_text("{")
+    monkeypatch.setattr(comparison, "record_path", lambda name: path)
+    monkeypatch.setattr(references, "record_path", lambda name: path)
+    with pytest.raises(VbookError, match=r"ch00-none\.laptop\.json: not a record"):
+        compare(outcome, [("bound", "elbo")])
 
 
 def test_unknown_names_are_refused(outcome):

@@ -106,6 +106,12 @@ def test_a_place_that_is_in_use_is_refused(quick, name):
     assert _tree(quick) == before
 
 
+def test_a_place_that_takes_no_files_is_refused_before_anything_is_built(quick, monkeypatch):
+    monkeypatch.setattr(build, "stage", lambda *args: pytest.fail("something was built"))
+    with pytest.raises(VbookError, match="the site could not be written"):
+        build_site(top=quick, out="/proc/vbook-site")
+
+
 @pytest.mark.parametrize("make", [False, True])
 def test_a_site_of_ours_is_replaced_and_what_others_put_into_it_is_not(quick, tmp_path_factory, make):
     home = tmp_path_factory.mktemp("home")

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from vbook import data
+from vbook import data, paths
 from vbook.errors import VbookError, nearest
 from vbook.experiments.source import code_of
 from vbook.profiles import PROFILES, check_profile
@@ -154,6 +154,7 @@ def prepare(chosen: Experiment, profile: str, seed: int, device: str, data_root,
 
 def _run(id: str, profile: str, seed: int, device: str, data_root, progress: bool) -> Outcome:
     chosen = find(id)
+    folder = _records_folder()
     setup = prepare(chosen, profile, seed, device, data_root, progress)
     train, settings = setup.train, setup.settings
     start = time.perf_counter()
@@ -174,9 +175,20 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         device=_describe(device),
         experiment_digest=chosen.digest(settings),
     )
-    if folder := os.environ.get("VBOOK_RECORDS"):
-        keep(outcome, Path(folder), Path(folder) / "weights")
+    if folder:
+        keep(outcome, folder, folder / "weights")
     return outcome
+
+
+def _records_folder() -> Path | None:
+    """The folder that $VBOOK_RECORDS names, if any; VbookError, before anything is trained, if nothing can be written there."""
+    if not (name := os.environ.get("VBOOK_RECORDS")):
+        return None
+    try:
+        paths.try_to_write(Path(name).resolve())
+    except OSError as error:
+        raise VbookError(f"$VBOOK_RECORDS names {name}, where nothing can be written ({error.strerror})") from error
+    return Path(name)
 
 
 def keep(outcome: Outcome, records: Path, weights: Path) -> Record:

@@ -4,7 +4,7 @@ import html
 from dataclasses import dataclass
 
 from vbook.errors import VbookError
-from vbook.results.record import Record
+from vbook.results.record import Record, record_path
 from vbook.results.references import MINUS, resolve
 from vbook.results.target import targets
 
@@ -20,7 +20,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         cells = [self.header, *[tuple(text for text, _ in row) for row in self.rows]]
-        widths = [max(len(row[k]) for row in cells) for k in range(4)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells)
 
     def _repr_html_(self) -> str:
@@ -33,7 +33,8 @@ def compare(outcome, rows, record_profile: str = "laptop") -> Comparison:
     """Set targets, the committed record at ``record_profile`` and this ``outcome`` side by side.
 
     ``rows`` are ``(label, metric)`` or ``(label, metric, target id)``. This run is rounded to three digits (what survives another
-    processor), and at the smoke profile its column says that it ran on the embedded data. Raises VbookError for unknown names.
+    processor), and at the smoke profile its column says that it ran on the embedded data. Without any target there is no
+    column of sources. Raises VbookError for unknown names and for records that can't be read.
     """
     record: Record = outcome.record
     table = []
@@ -42,9 +43,16 @@ def compare(outcome, rows, record_profile: str = "laptop") -> Comparison:
             raise VbookError(f"{record.id} has no metric {metric!r}; it has {', '.join(record.metrics)}")
         recorded = _recorded(f"{record.experiment}.{record_profile}", metric)
         table.append([(label, ""), _source(*target), recorded, _measured(record, metric)])
+    header = ["", "source", "our record", _this_run(record)]
+    if all(len(row) == 2 for row in rows):
+        table, header = [[*row[:1], *row[2:]] for row in table], header[:1] + header[2:]
+    return Comparison(table, tuple(header))
+
+
+def _this_run(record: Record) -> str:
     mark = ", interrupted" if record.status != "complete" else ""
     stand_in = f", {record.data['name']}: not a result" if record.profile == "smoke" else ""
-    return Comparison(table, ("", "source", "our record", f"this run ({record.profile}{stand_in}{mark})"))
+    return f"this run ({record.profile}{stand_in}{mark})"
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -67,10 +75,9 @@ def _source(target: str | None = None) -> tuple[str, str]:
 
 
 def _recorded(record_id: str, metric: str) -> tuple[str, str]:
-    try:
-        quantity = resolve(f"record:{record_id}/{metric}")
-    except VbookError:
+    if not record_path(record_id).is_file():
         return NONE, f"no record {record_id} yet"
+    quantity = resolve(f"record:{record_id}/{metric}")
     return _with_error(quantity.value, quantity.standard_error), quantity.provenance
 
 

@@ -19,6 +19,7 @@ from vbook.errors import VbookError
 from vbook.profiles import check_profile
 
 SCHEMA = 1
+DATE = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def new_record(**measured) -> Record:
         commit=commit,
         dirty=dirty,
         package_digest=package_digest(),
-        date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        date=datetime.datetime.now(datetime.UTC).strftime(DATE),
     )
     return Record(**(conditions | measured))
 
@@ -133,14 +134,23 @@ def _check(record: Record) -> None:
         _expect("seeds", seed, int)
     if record.status not in ("complete", "partial"):
         raise ValueError(f"status: {record.status!r} is neither complete nor partial")
+    if record.status == "partial" and not record.reason:
+        raise ValueError("reason: a partial record says why")
+    datetime.datetime.strptime(record.date, DATE)
     _expect_keys("data", record.data, title=str)
     for name, entry in record.metrics.items():
         _expect_keys(f"metrics, {name}", entry, mean=float, unit=str)
         for key, kind in {"standard_error": float, "n": int, "over": str}.items():
             if entry.get(key) is not None:
                 _expect(f"metrics, {name}, {key}", entry[key], kind)
+        for key, least in {"standard_error": 0, "n": 1}.items():
+            if entry.get(key) is not None and entry[key] < least:
+                raise ValueError(f"metrics, {name}, {key}: {entry[key]} is below {least}")
     for name, curve in record.series.items():
         _expect(f"series, {name}", curve, list)
+        for value in curve:
+            if value is not None:  # a curve may have gaps, where nothing was measured
+                _expect(f"series, {name}", value, float)
     for name, entry in record.artefacts.items():
         _expect_keys(f"artefacts, {name}", entry, file=str, sha256=str, architecture=dict)
 

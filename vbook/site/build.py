@@ -50,6 +50,7 @@ def _check_place(out: Path, work: Path) -> None:
     if out in (work, *work.parents) or (out.is_relative_to(work) and out.relative_to(work).parts[0] in OURS):
         raise VbookError(f"{out} holds other things of the book; name a folder of its own for the site")
     if not out.exists():
+        paths.try_to_write(out)  # now, not after minutes of building
         return
     if not out.is_dir():
         raise VbookError(f"{out} is no folder; name a new or an empty one for the site")
