@@ -31,8 +31,11 @@ def try_to_write(folder: Path) -> None:
     It tries rather than asks for rights: root has all rights, also where nothing can be written.
     """
     there = next(place for place in (folder, *folder.parents) if place.exists())
-    with tempfile.TemporaryDirectory(dir=there):
-        pass
+    try:
+        with tempfile.TemporaryDirectory(dir=there):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
 @contextmanager

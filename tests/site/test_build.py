@@ -263,7 +263,7 @@ def test_a_full_disk_is_told_in_one_sentence(book, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(build, "stage", full)
-    with pytest.raises(VbookError, match=r"could not be written \(.*No space left.*the one before stays"):
+    with pytest.raises(VbookError, match=r"could not be written \(.*No space left.*stays as it was"):
         build_site(top=book)
 
 

@@ -5,10 +5,10 @@ import dataclasses
 import datetime
 import hashlib
 import json
-import math
 import os
 import platform
 import subprocess
+import sys
 import typing
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -121,7 +121,9 @@ def is_a(value, kind) -> bool:
     """
     if isinstance(value, bool) and kind in (int, float):
         return False
-    return isinstance(value, int | float) and math.isfinite(value) if kind is float else isinstance(value, kind)
+    if kind is float:
+        return isinstance(value, int | float) and abs(value) <= sys.float_info.max  # not NaN, nor a whole number too large
+    return isinstance(value, kind)
 
 
 def _check(record: Record) -> None:
@@ -134,7 +136,9 @@ def _check(record: Record) -> None:
         _expect("seeds", seed, int)
     if record.status not in ("complete", "partial"):
         raise ValueError(f"status: {record.status!r} is neither complete nor partial")
-    if record.status == "partial" and not record.reason:
+    for name in ("steps", "examples", "wall_time_s"):
+        _least(name, getattr(record, name), 0)
+    if record.status == "partial" and not (record.reason or "").strip():
         raise ValueError("reason: a partial record says why")
     datetime.datetime.strptime(record.date, DATE)
     _expect_keys("data", record.data, title=str)
@@ -144,8 +148,7 @@ def _check(record: Record) -> None:
             if entry.get(key) is not None:
                 _expect(f"metrics, {name}, {key}", entry[key], kind)
         for key, least in {"standard_error": 0, "n": 1}.items():
-            if entry.get(key) is not None and entry[key] < least:
-                raise ValueError(f"metrics, {name}, {key}: {entry[key]} is below {least}")
+            _least(f"metrics, {name}, {key}", entry.get(key), least)
     for name, curve in record.series.items():
         _expect(f"series, {name}", curve, list)
         for value in curve:
@@ -159,6 +162,11 @@ def _expect_keys(where: str, entry, **kinds) -> None:
     _expect(where, entry, dict)
     for key, kind in kinds.items():
         _expect(f"{where}, {key}", entry.get(key), kind)
+
+
+def _least(where: str, value, least) -> None:
+    if value is not None and value < least:
+        raise ValueError(f"{where}: {value} is below {least}")
 
 
 def _expect(where: str, value, kind) -> None:

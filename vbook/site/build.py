@@ -39,7 +39,7 @@ def build_site(profile: str = "smoke", chapters=None, out: Path | None = None, t
         with vendor.alone(work / "site.lock"):
             _build(top, work, out, profile, chapters)
     except OSError as error:
-        raise VbookError(f"the site could not be written ({error}); the one before stays as it was") from error
+        raise VbookError(f"the site could not be written ({error}); a site that was there stays as it was") from error
     return out
 
 
@@ -136,7 +136,7 @@ def _read_state(out: Path) -> dict | None:
     """What ``_put`` noted in the site ``out``; None where there is no such note."""
     try:
         state = json.loads((out / STATE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return state if isinstance(state, dict) and isinstance(state.get("files"), dict) else None
 
