@@ -4,6 +4,7 @@ Each takes a model and x (B, D) and answers with (B,) values in nats whose mean 
 ``functools.partial``, as in ``fit(model, x, partial(free_bits, minimum=0.25), ...)``.
 """
 
+import math
 from collections.abc import Callable
 from itertools import count
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from vbook.distributions import FactorizedNormal, draw, log_normal, simulate
+from vbook.distributions import FactorizedNormal, draw, simulate
 from vbook.errors import VbookError
 
 
@@ -91,7 +92,9 @@ def with_weight_prior(objective: Callable, examples: int) -> Callable:
         raise VbookError(f"examples must be at least 1, got {examples}")
 
     def penalized(model, x: Tensor, *, generator: torch.Generator | None = None, **options) -> Tensor:
-        log_pw = sum(log_normal(w).sum() for w in model.parameters() if w.requires_grad)
+        weights = [w.flatten() for w in model.parameters() if w.requires_grad]
+        squares = sum(w @ w for w in weights)  # one pass over the memory, there and back
+        log_pw = -0.5 * (squares + math.log(2 * math.pi) * sum(len(w) for w in weights))
         return objective(model, x, generator=generator, **options) + log_pw / examples
 
     return penalized

@@ -6,7 +6,7 @@ that a run is a function of its arguments and leaves the global random state alo
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import torch
@@ -25,7 +25,7 @@ NAMES = {"log_px_z": "log p(x|z)", "log_pz": "log p(z)", "log_qz_x": "log q(z|x)
 
 @dataclass
 class History:
-    """What ``fit`` saw: after each epoch the mean bound of its minibatches and whatever ``evaluate`` returned.
+    """What ``fit`` saw: a row after each epoch, with the mean bound since the row before and whatever ``evaluate`` returned.
 
     ``rows`` is a list of dicts with the keys ``epoch``, ``step``, ``train`` (nats) and those of ``evaluate``; ``interrupted``
     tells whether Ctrl-C ended the run early.
@@ -43,7 +43,7 @@ class History:
 
     def __repr__(self) -> str:
         last = f", train bound {self.rows[-1]['train']:.1f} nats" if self.rows else ""
-        return f"History({len(self.rows)} epochs, {self.steps} steps{last})"
+        return f"History({self.rows[-1]['epoch'] if self.rows else 0} epochs, {self.steps} steps{last})"
 
 
 def fit(
@@ -51,7 +51,9 @@ def fit(
     x: Tensor,
     objective: Callable = elbo,
     *,
-    epochs: int,
+    epochs: int | None = None,
+    steps: int | None = None,
+    rows_at: Collection[int] | None = None,
     batch_size: int = 128,
     optimizer: str = "adam",
     lr: float = 1e-3,
@@ -62,39 +64,42 @@ def fit(
 ) -> History:
     """Maximise the mean of ``objective(model, batch, generator=g)`` (B, D) -> (B,) nats over minibatches of ``x`` (N, D).
 
-    ``evaluate(model)`` returns numbers to keep after each epoch; ``on_epoch(model, row)`` sees each row (a live curve, a
+    The run lasts ``epochs`` or ``steps``. After each epoch, or after the steps named in ``rows_at``, a row of the history says
+    how far it has come; ``evaluate(model)`` returns more numbers for it, and ``on_epoch(model, row)`` sees it (a live curve, a
     snapshot). Ctrl-C ends the run after the current step and returns the history so far. Raises VbookError for sizes and rates
     that are not positive, for data that are not finite, and at the first step whose bound is not finite (with step and term).
     """
-    _check(model, x, epochs=epochs, batch_size=batch_size, lr=lr)
+    steps = length(len(x), batch_size, epochs, steps)
+    _check(model, x, batch_size=batch_size, lr=lr)
     if optimizer not in OPTIMIZERS:
         raise VbookError(f"unknown optimizer {optimizer!r}{nearest(optimizer, OPTIMIZERS)}")
     ascent = OPTIMIZERS[optimizer](model.parameters(), lr)
     shuffle = torch.Generator(x.device).manual_seed(seed)
     noise = torch.Generator(x.device).manual_seed(seed + 0x5EED)  # apart, so that the data order does not depend on L
     history, start = History(), time.perf_counter()
-    bar = _bar(epochs * math.ceil(len(x) / batch_size), progress)
+    bar = _bar(steps, progress)
+    total, seen = x.new_zeros(()), 0
     try:
-        for epoch in range(1, epochs + 1):
-            total = x.new_zeros(())
-            for rows in torch.randperm(len(x), generator=shuffle, device=x.device).split(batch_size):  # M ~ D
-                batch = x[rows]
-                bound = objective(model, batch, generator=noise)  # (B,), with ε ~ p(ε) inside
-                loss = -bound.mean()
-                ascent.zero_grad(set_to_none=True)
-                loss.backward()
-                if not math.isfinite(loss.item()):
-                    raise VbookError(_blame(model, batch, bound, history.steps + 1))
-                ascent.step()
-                total += bound.detach().sum()
-                history.steps, history.examples = history.steps + 1, history.examples + len(batch)
-                bar.update()
-            row = {"epoch": epoch, "step": history.steps, "train": total.item() / len(x)}
-            row |= evaluate(model) if evaluate else {}
-            history.rows.append(row)
-            bar.set_postfix_str(f"train {row['train']:.1f} nats")
-            if on_epoch:
-                on_epoch(model, row)
+        for epoch, rows, last in minibatches(len(x), batch_size, steps, shuffle):  # M ~ D
+            batch = x[rows]
+            bound = objective(model, batch, generator=noise)  # (B,), with ε ~ p(ε) inside
+            loss = -bound.mean()
+            ascent.zero_grad(set_to_none=True)
+            loss.backward()
+            if not math.isfinite(loss.item()):
+                raise VbookError(_blame(model, batch, bound, history.steps + 1))
+            ascent.step()
+            total, seen = total + bound.detach().sum(), seen + len(batch)
+            history.steps, history.examples = history.steps + 1, history.examples + len(batch)
+            bar.update()
+            if last if rows_at is None else history.steps in rows_at:
+                row = {"epoch": epoch, "step": history.steps, "train": total.item() / seen}
+                row |= evaluate(model) if evaluate else {}
+                history.rows.append(row)
+                bar.set_postfix_str(f"train {row['train']:.1f} nats")
+                total, seen = x.new_zeros(()), 0
+                if on_epoch:
+                    on_epoch(model, row)
     except KeyboardInterrupt:
         history.interrupted = True
     finally:
@@ -103,10 +108,33 @@ def fit(
     return history
 
 
+def length(n: int, batch_size: int, epochs: int | None, steps: int | None) -> int:
+    """The number of steps of a run over ``n`` data points that is given as ``epochs`` or as ``steps``.
+
+    >>> length(250, 100, epochs=2, steps=None)
+    6
+    """
+    if (epochs is None) == (steps is None):
+        raise VbookError(f"give the run's length as epochs or as steps, not {'both' if epochs else 'neither'}")
+    _positive(batch_size=batch_size, **({"steps": steps} if epochs is None else {"epochs": epochs}))
+    return steps if epochs is None else epochs * math.ceil(n / batch_size)
+
+
+def minibatches(n: int, batch_size: int, steps: int, generator: torch.Generator):
+    """For each of ``steps`` steps: epoch (from 1), the indices of its data points, whether it is the epoch's last.
+
+    Every epoch goes through all ``n`` data points in an order of its own.
+    """
+    per_epoch, order = math.ceil(n / batch_size), None
+    for step in range(steps):
+        epoch, k = divmod(step, per_epoch)
+        if k == 0:
+            order = torch.randperm(n, generator=generator, device=generator.device).split(batch_size)
+        yield epoch + 1, order[k], k == per_epoch - 1
+
+
 def _check(model: nn.Module, x: Tensor, **positive) -> None:
-    for name, value in positive.items():
-        if not value > 0 or (name != "lr" and value != int(value)):
-            raise VbookError(f"{name} must be a positive {'number' if name == 'lr' else 'integer'}, got {value}")
+    _positive(**positive)
     if x.ndim < 2 or len(x) == 0:
         raise VbookError(f"x must hold at least one data point and have shape (N, D), got {tuple(x.shape)}")
     bad = (~torch.isfinite(x)).flatten(1).any(1)
@@ -116,6 +144,12 @@ def _check(model: nn.Module, x: Tensor, **positive) -> None:
     weight = next(model.parameters(), None)
     if weight is not None and weight.device.type != x.device.type:
         raise VbookError(f"the model is on {weight.device}, the data on {x.device}: move one with .to(device)")
+
+
+def _positive(**sizes) -> None:
+    for name, value in sizes.items():
+        if not value > 0 or (name != "lr" and value != int(value)):
+            raise VbookError(f"{name} must be a positive {'number' if name == 'lr' else 'integer'}, got {value}")
 
 
 def _blame(model: nn.Module, batch: Tensor, bound: Tensor, step: int) -> str:

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from vbook.errors import VbookError
-from vbook.experiments import chapter02, experiments, find, registry, run
+from vbook.experiments import experiments, find, registry, run
+from vbook.experiments.chapter02 import digits
 from vbook.ledger.verdicts import changed
 from vbook.profiles import PROFILES
 from vbook.results import read_record, records
@@ -24,7 +25,7 @@ def tiny(monkeypatch):
     @registry.experiment("ch00-tiny", title="tiny", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))
     def small(setup):
         """Two latents."""
-        return chapter02.train_vae(setup, 2)
+        return digits.train_vae(setup, 2)
 
     return "ch00-tiny"
 
@@ -50,17 +51,17 @@ def test_one_process_runs_the_same_experiment_once(tiny):
 
 
 def test_an_interrupted_run_is_no_answer_to_the_next_call(tiny, monkeypatch):
-    real = chapter02.fit
+    real = digits.fit
 
     def cut_short(*args, **options):
         history = real(*args, **options)
         history.interrupted = True
         return history
 
-    monkeypatch.setattr(chapter02, "fit", cut_short)
+    monkeypatch.setattr(digits, "fit", cut_short)
     first = run(tiny)
     assert first.interrupted and first.record.status == "partial"
-    monkeypatch.setattr(chapter02, "fit", real)
+    monkeypatch.setattr(digits, "fit", real)
     assert run(tiny) is not first and not run(tiny).interrupted
 
 
@@ -93,7 +94,7 @@ def test_records_go_where_the_runner_says(tiny, tmp_path, monkeypatch):
 
 def test_a_records_folder_that_takes_nothing_is_named_before_anything_is_trained(tiny, monkeypatch):
     monkeypatch.setenv("VBOOK_RECORDS", "/proc/records")
-    monkeypatch.setattr(chapter02, "train_vae", lambda *args: pytest.fail("something was trained"))
+    monkeypatch.setattr(digits, "train_vae", lambda *args: pytest.fail("something was trained"))
     with pytest.raises(VbookError, match=r"\$VBOOK_RECORDS names /proc/records, where nothing can be written"):
         run(tiny)
 

@@ -80,7 +80,7 @@ def package(tmp_path):
     top = shutil.copytree(PACKAGE, tmp_path / "vbook", ignore=shutil.ignore_patterns("__pycache__", "static", "node_modules"))
 
     def code(name="vae_20"):
-        return _code_at(top / "experiments" / "chapter02.py", name, top)
+        return _code_at(top / "experiments" / "chapter02" / "digits.py", name, top)
 
     return top, code
 

@@ -72,7 +72,10 @@ class Setup:
 
 @dataclass
 class Outcome:
-    """What an experiment returns: ``metrics`` for the record, ``series`` (curves), the trained ``model``, anything to draw."""
+    """What an experiment returns: ``metrics`` for the record, ``series`` (curves), the trained ``model``, anything to draw.
+
+    ``seeds`` names all seeds that it ran, where it ran more than the one of its setup.
+    """
 
     metrics: dict
     series: dict = field(default_factory=dict)
@@ -83,6 +86,7 @@ class Outcome:
     examples: int = 0
     interrupted: bool = False
     record: Record | None = None
+    seeds: list[int] | None = None
 
     def __repr__(self) -> str:
         return f"Outcome({', '.join(self.metrics)})"
@@ -162,7 +166,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
     outcome.record = new_record(
         experiment=id,
         profile=profile,
-        seeds=[seed],
+        seeds=outcome.seeds or [seed],
         metrics=outcome.metrics,
         series=outcome.series,
         data={"name": train.name, "title": f"{train.protocol} {train.name}", "protocol": train.protocol, "digest": train.digest},

@@ -7,7 +7,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # Where numbers are turned into numbers. Definitions that an experiment uses are followed into these modules, no further.
-NUMERICS = ("distributions", "networks", "models", "bounds", "training", "evaluation", "experiments")
+NUMERICS = (
+    *("distributions", "networks", "models", "bounds", "objectives", "score", "hmc", "mcem", "variational_bayes"),
+    *("training", "evaluation", "experiments"),
+)
 ALWAYS = ("data/pixels.py", "data/read.py", "data/datasets.py")  # every experiment reads its data through these
 STARTED_BY = ("Setup", "prepare")  # what of the registry decides on which numbers an experiment works
 FRAMEWORK = tuple(

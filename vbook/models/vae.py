@@ -1,13 +1,16 @@
 """The variational autoencoder: a prior, a decoder and an encoder, nothing else (thesis, section 2.2 and figure 2.1)."""
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
 from vbook.distributions import FactorizedNormal, standard_normal
 from vbook.errors import VbookError
-from vbook.networks import BernoulliDecoder, FullCovarianceEncoder, GaussianEncoder
+from vbook.networks import BernoulliDecoder, FullCovarianceEncoder, GaussianDecoder, GaussianEncoder
 
 ENCODERS = {"factorized": GaussianEncoder, "full-covariance": FullCovarianceEncoder}
+DECODERS = {"bernoulli": BernoulliDecoder, "gaussian": partial(GaussianDecoder, sigmoid_mean=True)}
 
 
 class VAE(nn.Module):
@@ -35,20 +38,35 @@ class VAE(nn.Module):
         return self.decoder(z)
 
 
-def vae(x_dim: int, z_dim: int, hidden=(500,), posterior: str = "factorized", activation: str = "tanh", seed: int = 0) -> VAE:
-    """A VAE with Bernoulli pixels and MLPs on both sides (784-500-20 in the thesis's experiments), initialised from ``seed``.
+def vae(
+    x_dim: int,
+    z_dim: int,
+    hidden=(500,),
+    posterior: str = "factorized",
+    activation: str = "tanh",
+    seed: int = 0,
+    likelihood: str = "bernoulli",
+    init_sd: float | None = None,
+) -> VAE:
+    """A VAE with MLPs on both sides (784-500-20 in the thesis's experiments), initialised from ``seed``.
 
-    ``posterior`` is ``"factorized"`` (2.36) or ``"full-covariance"`` (2.53). The global random state is left as it was.
+    ``posterior`` is ``"factorized"`` (2.36) or ``"full-covariance"`` (2.53); ``likelihood`` is ``"bernoulli"`` (2.74) or
+    ``"gaussian"`` (2.75) with means in (0, 1). All parameters start as draws from N(0, init_sd²), as in 2.11, or, without
+    ``init_sd``, as PyTorch has them. The global random state is left as it was.
 
     >>> sum(p.numel() for p in vae(784, 20).parameters())
     815824
     """
     if posterior not in ENCODERS:
         raise VbookError(f"unknown posterior {posterior!r}; known: {', '.join(ENCODERS)}")
+    if likelihood not in DECODERS:
+        raise VbookError(f"unknown likelihood {likelihood!r}; known: {', '.join(DECODERS)}")
+    if init_sd is not None and not init_sd > 0:
+        raise VbookError(f"init_sd must be above 0, got {init_sd}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return VAE(
-            ENCODERS[posterior](x_dim, z_dim, hidden, activation),
-            BernoulliDecoder(z_dim, x_dim, tuple(reversed(hidden)), activation),
-            z_dim,
-        )
+        encoder = ENCODERS[posterior](x_dim, z_dim, hidden, activation)
+        model = VAE(encoder, DECODERS[likelihood](z_dim, x_dim, tuple(reversed(hidden)), activation), z_dim)
+        for weight in model.parameters() if init_sd else ():
+            nn.init.normal_(weight, std=init_sd)
+    return model

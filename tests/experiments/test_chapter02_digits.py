@@ -8,7 +8,7 @@ import torch
 
 from vbook.bounds import terms
 from vbook.evaluation import evaluate
-from vbook.experiments import chapter02
+from vbook.experiments.chapter02 import digits
 from vbook.experiments.registry import Outcome
 from vbook.models import vae
 
@@ -26,12 +26,12 @@ def setup(**settings):
 def weights(monkeypatch):
     """16 known log weights for each of three images, in place of a model's."""
     log_w = torch.randn(16, ROWS, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 100
-    monkeypatch.setattr(chapter02, "all_log_weights", lambda model, x, samples, seed: log_w[:samples])
+    monkeypatch.setattr(digits, "all_log_weights", lambda model, x, samples, seed: log_w[:samples])
     return log_w
 
 
 def test_marginal_averages_disjoint_groups_and_reports_the_gap(weights):
-    outcome = chapter02.marginal(setup(points=ROWS, samples=16))
+    outcome = digits.marginal(setup(points=ROWS, samples=16))
     w = weights.exp()
     by_four = [w[start::4].mean(0).log().mean().item() for start in range(4)]  # samples l, l + 4, l + 8, l + 12
     assert outcome.series["L"] == [1, 4, 16]
@@ -46,7 +46,7 @@ def test_marginal_averages_disjoint_groups_and_reports_the_gap(weights):
 
 
 def test_the_error_of_the_largest_l_is_the_scatter_of_its_quarters(weights):
-    outcome = chapter02.marginal(setup(points=ROWS, samples=16))
+    outcome = digits.marginal(setup(points=ROWS, samples=16))
     quarters = [weights[k::4].exp().mean(0).log().mean().item() for k in range(4)]  # unflatten(0, (4, 4)) takes every fourth
     error = torch.tensor(quarters).std().item() / 2
     assert outcome.metrics["monte_carlo_error"]["mean"] == pytest.approx(error, abs=1e-3)
@@ -61,10 +61,10 @@ def test_importance_weighted_reports_each_size(weights, monkeypatch):
         seen.append(objective(None, torch.zeros(2, 4), generator=None))
         return SimpleNamespace(model=None, series={"epoch": [1], "train": [-1.0]}, steps=2, examples=4, interrupted=False)
 
-    monkeypatch.setattr(chapter02, "iwae", lambda model, x, samples, generator: samples)
-    monkeypatch.setattr(chapter02, "elbo", lambda model, x, samples, generator: -samples)
-    monkeypatch.setattr(chapter02, "train_vae", train)
-    outcome = chapter02.importance_weighted(setup(points=ROWS, samples=16, images=8))
+    monkeypatch.setattr(digits, "iwae", lambda model, x, samples, generator: samples)
+    monkeypatch.setattr(digits, "elbo", lambda model, x, samples, generator: -samples)
+    monkeypatch.setattr(digits, "train_vae", train)
+    outcome = digits.importance_weighted(setup(points=ROWS, samples=16, images=8))
     assert seen == [1, -20, 5, 20] and outcome.steps == 8
     assert outcome.metrics["log_px_L5"]["mean"] == pytest.approx(weights.exp().mean(0).log().mean().item())
     assert outcome.metrics["elbo_L20"]["mean"] == pytest.approx(weights.mean().item())
@@ -73,17 +73,17 @@ def test_importance_weighted_reports_each_size(weights, monkeypatch):
 def test_gains_are_paired_differences_of_the_right_runs(monkeypatch):
     """Each run's weights are constant and known: 1 for L = 1, 3 for the control, 4 for L = 5, 8 for L = 20."""
     level = {("iwae", 1): 1.0, ("elbo", 20): 3.0, ("iwae", 5): 4.0, ("iwae", 20): 8.0}
-    monkeypatch.setattr(chapter02, "iwae", lambda model, x, samples, generator: ("iwae", samples))
-    monkeypatch.setattr(chapter02, "elbo", lambda model, x, samples, generator: ("elbo", samples))
+    monkeypatch.setattr(digits, "iwae", lambda model, x, samples, generator: ("iwae", samples))
+    monkeypatch.setattr(digits, "elbo", lambda model, x, samples, generator: ("elbo", samples))
 
     def train(setup, z_dim, objective, images, curve):
         model = level[objective(None, None, generator=None)]
         return SimpleNamespace(model=model, series={"epoch": [1], "train": [-1.0]}, steps=2, examples=4, interrupted=False)
 
-    monkeypatch.setattr(chapter02, "train_vae", train)
+    monkeypatch.setattr(digits, "train_vae", train)
     image = torch.tensor([0.0, -50.0, 20.0], dtype=torch.float64)  # large differences between images cancel in pairs
-    monkeypatch.setattr(chapter02, "all_log_weights", lambda model, x, samples, seed: (image + model).expand(samples, ROWS))
-    metrics = chapter02.importance_weighted(setup(points=ROWS, samples=16, images=8)).metrics
+    monkeypatch.setattr(digits, "all_log_weights", lambda model, x, samples, seed: (image + model).expand(samples, ROWS))
+    metrics = digits.importance_weighted(setup(points=ROWS, samples=16, images=8)).metrics
     assert metrics["gain_samples"]["mean"] == pytest.approx(2.0) and metrics["gain_bound"]["mean"] == pytest.approx(5.0)
     assert metrics["gain_bound"]["standard_error"] == pytest.approx(0.0, abs=1e-9)
 
@@ -96,7 +96,7 @@ def test_bounds_come_from_the_right_images_and_terms(monkeypatch):
     outcome = Outcome({}, model=model, architecture=dict(x_dim=4, z_dim=2, hidden=(3,)))
     train, valid = torch.zeros(6, 4), torch.ones(5, 4)
     where = SimpleNamespace(train=SimpleNamespace(x=train), valid=SimpleNamespace(x=valid), device="cpu")
-    metrics = chapter02.with_bounds(where, outcome).metrics
+    metrics = digits.with_bounds(where, outcome).metrics
     with torch.no_grad():
         pieces = terms(model, valid, 1, torch.Generator().manual_seed(0))
     assert metrics["reconstruction_valid"]["mean"] == pytest.approx(pieces["log_px_z"].mean().item(), rel=1e-5)
@@ -110,23 +110,23 @@ def test_bounds_come_from_the_right_images_and_terms(monkeypatch):
 def bounds(monkeypatch):
     """The full-covariance model lies one nat above the factorised one on every image."""
     monkeypatch.setattr(
-        chapter02,
+        digits,
         "train_vae",
         lambda setup, z_dim, objective, posterior: SimpleNamespace(
             model=posterior, series={"epoch": [1], "valid": [-1.0]}, steps=1, examples=2, interrupted=posterior == setup.stop
         ),
     )
     monkeypatch.setattr(
-        chapter02, "per_datapoint", lambda model, x, bound, samples: torch.tensor([-5.0, -7.0]) + (model == "full-covariance")
+        digits, "per_datapoint", lambda model, x, bound, samples: torch.tensor([-5.0, -7.0]) + (model == "full-covariance")
     )
 
 
 def test_gain_is_what_full_covariance_adds(bounds):
-    outcome = chapter02.posterior(setup(stop=None))
+    outcome = digits.posterior(setup(stop=None))
     assert outcome.metrics["gain"] == {"mean": 1.0, "standard_error": 0.0, "n": 2, "unit": "nats"}
     assert outcome.metrics["elbo_factorized"]["mean"] == -6 and outcome.steps == 2
 
 
 def test_an_interrupted_first_model_ends_the_experiment(bounds):
-    outcome = chapter02.posterior(setup(stop="factorized"))
+    outcome = digits.posterior(setup(stop="factorized"))
     assert outcome.interrupted and outcome.steps == 1 and "gain" not in outcome.metrics

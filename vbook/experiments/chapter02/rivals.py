@@ -1,0 +1,197 @@
+"""AEVB against wake-sleep and Monte Carlo EM under the protocol of thesis 2.11: figures 2.5 and 2.6."""
+
+import torch
+
+from vbook.bounds import elbo_analytic_kl
+from vbook.errors import VbookError
+from vbook.evaluation import evaluate, per_datapoint, sandwich, summarize
+from vbook.experiments.registry import Outcome, Setup, experiment
+from vbook.mcem import fit_mcem
+from vbook.models import vae
+from vbook.objectives import wake_sleep, with_weight_prior
+from vbook.training import fit
+
+OBJECTIVES = {"aevb": elbo_analytic_kl, "wake_sleep": wake_sleep}
+BATCH = 100
+RATES = (0.01, 0.02, 0.1)
+
+
+class Run:
+    """One model under the thesis's protocol: weights from N(0, 0.1²) and with a prior N(0, I), Adagrad, minibatches of 100.
+
+    ``method`` is a key of OBJECTIVES, or ``mcem``.
+    """
+
+    def __init__(self, setup: Setup, method: str, x, z_dim: int, likelihood: str = "bernoulli", seed: int | None = None):
+        self.setup, self.method, self.x = setup, method, x
+        self.seed = setup.seed if seed is None else seed
+        self.architecture = dict(x_dim=x.shape[1], z_dim=z_dim, hidden=(setup.hidden,), likelihood=likelihood, init_sd=0.1)
+        self.architecture |= dict(seed=self.seed)
+        self.history = None
+
+    def train(self, rate: float, marks, measure=None):
+        """A fresh model, trained on ``marks[-1]`` examples, with a row of ``measure(model)`` at each mark."""
+        steps = [mark // BATCH for mark in marks]
+        options = dict(steps=steps[-1], rows_at=steps, batch_size=BATCH, lr=rate, seed=self.seed, evaluate=measure)
+        options |= dict(progress=self.setup.progress)
+        model = vae(**self.architecture).to(self.setup.device)
+        if self.method == "mcem":
+            self.history = fit_mcem(model, self.x, weight_prior=True, **options)
+        else:
+            objective = with_weight_prior(OBJECTIVES[self.method], len(self.x))
+            self.history = fit(model, self.x, objective, optimizer="adagrad", **options)
+        return model
+
+    def train_at_the_best_rate(self, pilot: int, marks, measure=None):
+        """``train`` at the rate of RATES that does best on training data in the second half of ``pilot`` examples.
+
+        Best is the mean of what the method ascends. A rate at which the run diverges, early or late, is passed over. Returns the
+        model and the rate.
+        """
+        tried = {}
+        for rate in RATES:
+            try:
+                self.train(rate, [pilot // 2, pilot])
+            except VbookError:  # not finite any more
+                continue
+            if self.history.interrupted:
+                return None, rate
+            tried[rate] = self.history.rows[-1]["train"]
+        for rate in sorted(tried, key=tried.get, reverse=True):
+            try:
+                return self.train(rate, marks, measure), rate
+            except VbookError:
+                continue
+        raise VbookError(f"{self.method} with {self.architecture['z_dim']} latents diverges at every rate of {RATES}")
+
+
+def outside(setup: Setup):
+    """The images that no model was trained on and no choice was made by: for Frey Face the 365 frames of thesis and code."""
+    return torch.cat([setup.valid.x, setup.test.x]) if setup.train.name == "frey-face" else setup.test.x
+
+
+def compare_bounds(setup: Setup, likelihood: str) -> Outcome:
+    """Figure 2.5 on one data set: the bound on training and test images as training goes on, for each size and method.
+
+    ``advantage_Z`` is what AEVB has over wake-sleep at the end, paired over the test images; ``least_advantage`` is the smallest.
+    """
+    x, test = setup.train.x, outside(setup)[: setup.points]
+    metrics, series, rows = {}, {"examples": list(setup.marks)}, {}
+    steps = examples = 0
+
+    def measure(model):
+        ends = {"train": x[: setup.points], "test": test}
+        return {name: evaluate(model, images, elbo_analytic_kl).mean for name, images in ends.items()}
+
+    for z_dim in setup.sizes:
+        for method in OBJECTIVES:
+            run = Run(setup, method, x, z_dim, likelihood)
+            model, rate = run.train_at_the_best_rate(setup.pilot, setup.marks, measure)
+            steps, examples = steps + run.history.steps, examples + run.history.examples
+            if run.history.interrupted:
+                return Outcome(metrics, series, steps=steps, examples=examples, interrupted=True)
+            key = f"{method}_{z_dim}"
+            rows[method] = per_datapoint(model, test, elbo_analytic_kl)
+            metrics[f"elbo_test_{key}"] = summarize(rows[method]).metric()
+            series |= {f"{key}_{end}": [round(v, 3) for v in run.history.column(end)] for end in ("train", "test")}
+            series[f"{key}_rate"] = [rate]
+        metrics[f"advantage_{z_dim}"] = summarize(rows["aevb"] - rows["wake_sleep"]).metric()
+    metrics["least_advantage"] = min((metrics[f"advantage_{z_dim}"] for z_dim in setup.sizes), key=lambda entry: entry["mean"])
+    return Outcome(metrics, series, model, None, {}, steps, examples)
+
+
+@experiment(
+    "ch02-rivals-mnist",
+    title="figure 2.5, MNIST: AEVB against wake-sleep at several latent sizes",
+    data="binarized-mnist",
+    stand_in="digits",
+    protocol="static",
+    profiles={
+        "smoke": dict(hidden=50, sizes=(3, 20), pilot=1_000, marks=(1_000, 3_000, 10_000), points=250),
+        "laptop": dict(hidden=500, sizes=(3, 5, 10, 20, 200), pilot=10_000, marks=(10_000, 30_000, 100_000), points=2_000),
+        "paper": dict(
+            hidden=500,
+            sizes=(3, 5, 10, 20, 200),
+            pilot=100_000,
+            marks=(100_000, 300_000, 1_000_000, 3_000_000, 10_000_000),
+            points=10_000,
+        ),
+    },
+)
+def rivals_mnist(setup: Setup) -> Outcome:
+    """Bernoulli pixels, 500 hidden units."""
+    return compare_bounds(setup, "bernoulli")
+
+
+@experiment(
+    "ch02-rivals-frey",
+    title="figure 2.5, Frey Face: AEVB against wake-sleep at several latent sizes",
+    data="frey-face",
+    stand_in="photos",
+    protocol="real",
+    profiles={
+        "smoke": dict(hidden=20, sizes=(2, 10), pilot=500, marks=(500, 1_500, 5_000), points=250),
+        "laptop": dict(hidden=200, sizes=(2, 5, 10, 20), pilot=10_000, marks=(10_000, 30_000, 100_000), points=2_000),
+        "paper": dict(
+            hidden=200,
+            sizes=(2, 5, 10, 20),
+            pilot=100_000,
+            marks=(100_000, 300_000, 1_000_000, 3_000_000, 10_000_000),
+            points=2_000,
+        ),
+    },
+)
+def rivals_frey(setup: Setup) -> Outcome:
+    """Gaussian pixels on the [0, 1] scale, 200 hidden units."""
+    return compare_bounds(setup, "gaussian")
+
+
+@experiment(
+    "ch02-rivals-marginal",
+    title="figure 2.6: log p(x) by AEVB, wake-sleep and Monte Carlo EM",
+    data="binarized-mnist",
+    stand_in="digits",
+    protocol="static",
+    profiles={
+        "smoke": dict(hidden=30, z_dim=3, sizes=(100, 1_297), pilot=500, marks=(500, 2_000), points=20, draws=32),
+        "laptop": dict(
+            hidden=100, z_dim=3, sizes=(1_000, 50_000), pilot=5_000, marks=(3_000, 10_000, 30_000), points=50, draws=64
+        ),
+        "paper": dict(
+            hidden=100,
+            z_dim=3,
+            sizes=(1_000, 50_000),
+            pilot=100_000,
+            marks=(100_000, 300_000, 1_000_000, 3_000_000, 10_000_000),
+            points=500,
+            draws=500,
+        ),
+    },
+)
+def rivals_marginal(setup: Setup) -> Outcome:
+    """log p(x) of training and test images between its two estimates, the same for all three methods, for two training sizes."""
+    metrics, series = {}, {"examples": list(setup.marks)}
+    steps = examples = 0
+    for n in setup.sizes:
+        x = setup.train.x[:n]
+        both = torch.cat([x[: setup.points], setup.test.x[: setup.points]])
+
+        def measure(model, both=both):
+            lower, upper = sandwich(model, both, setup.draws, seed=setup.seed)
+            ends = {"train": slice(None, setup.points), "test": slice(setup.points, None)}
+            found = {
+                f"{end}_{side}": value[part] for end, part in ends.items() for side, value in (("low", lower), ("high", upper))
+            }
+            return {name: summarize(value) for name, value in found.items()}
+
+        for method in (*OBJECTIVES, "mcem"):
+            run = Run(setup, method, x, setup.z_dim)
+            run.train_at_the_best_rate(setup.pilot, setup.marks, measure)
+            steps, examples = steps + run.history.steps, examples + run.history.examples
+            if run.history.interrupted:
+                return Outcome(metrics, series, steps=steps, examples=examples, interrupted=True)
+            for name in ("train_low", "train_high", "test_low", "test_high"):
+                curve = run.history.column(name)
+                series[f"{method}_{n}_{name}"] = [round(estimate.mean, 3) for estimate in curve]
+                metrics[f"{name}_{method}_{n}"] = curve[-1].metric()
+    return Outcome(metrics, series, steps=steps, examples=examples)
