@@ -69,10 +69,10 @@ def frey_2(setup: Setup) -> Outcome:
     return Outcome(metrics, series, *first, {}, steps, examples, seeds=seeds)
 
 
-def over_seeds(values) -> dict:
+def over_seeds(values, unit: str = "nats") -> dict:
     """The entry of a record for one value per seed (S,)."""
-    error = values.std().item() / math.sqrt(len(values))
-    return {"mean": values.mean().item(), "standard_error": error, "n": len(values), "unit": "nats", "over": "seeds"}
+    error = values.std().item() / math.sqrt(len(values)) if len(values) > 1 else None
+    return {"mean": values.mean().item(), "standard_error": error, "n": len(values), "unit": unit, "over": "seeds"}
 
 
 @experiment(

@@ -107,7 +107,7 @@ def compare_bounds(setup: Setup, likelihood: str) -> Outcome:
     stand_in="digits",
     protocol="static",
     profiles={
-        "smoke": dict(hidden=50, sizes=(3, 20), pilot=1_000, marks=(1_000, 3_000, 10_000), points=250),
+        "smoke": dict(hidden=50, sizes=(3, 20), pilot=1_000, marks=(1_000, 3_000, 6_000), points=250),
         "laptop": dict(hidden=500, sizes=(3, 5, 10, 20, 200), pilot=10_000, marks=(10_000, 30_000, 100_000), points=2_000),
         "paper": dict(
             hidden=500,
@@ -130,7 +130,7 @@ def rivals_mnist(setup: Setup) -> Outcome:
     stand_in="photos",
     protocol="real",
     profiles={
-        "smoke": dict(hidden=20, sizes=(2, 10), pilot=500, marks=(500, 1_500, 5_000), points=250),
+        "smoke": dict(hidden=20, sizes=(2, 10), pilot=500, marks=(500, 1_500, 3_000), points=250),
         "laptop": dict(hidden=200, sizes=(2, 5, 10, 20), pilot=10_000, marks=(10_000, 30_000, 100_000), points=2_000),
         "paper": dict(
             hidden=200,

@@ -1,0 +1,120 @@
+"""Posterior collapse with and without remedies (thesis 2.9.1), and the variance of gradient estimators (2.10.1)."""
+
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.distributions import kl_divergence
+
+from vbook.bounds import elbo, elbo_analytic_kl
+from vbook.evaluation import evaluate
+from vbook.experiments.chapter02.digits import DATA
+from vbook.experiments.chapter02.pictures import over_seeds
+from vbook.experiments.registry import Outcome, Setup, experiment
+from vbook.models import vae
+from vbook.objectives import free_bits, warmup
+from vbook.score import score_function
+from vbook.training import fit
+
+DEEP = dict(z_dim=10, lr=1e-2, minimum=0.25, active=0.05)
+
+
+def kl_per_latent(model, x: Tensor) -> Tensor:
+    """The mean over x (B, D) of KL(q(z_j|x)||p(z_j)) for each latent; (Z,) nats."""
+    with torch.no_grad():
+        return kl_divergence(model.encode(x).base_dist, model.prior().base_dist).mean(0)
+
+
+@experiment(
+    "ch02-collapse",
+    title="posterior collapse: the plain bound, KL warm-up, free bits",
+    **DATA,
+    profiles={
+        "smoke": DEEP | dict(hidden=(100, 100, 100), images=1_297, batch_size=64, epochs=8, runs=1),
+        "laptop": DEEP | dict(hidden=(200, 200, 200), images=20_000, batch_size=128, epochs=4, runs=3),
+        "paper": DEEP | dict(hidden=(200, 200, 200), images=50_000, batch_size=128, epochs=40, runs=10),
+    },
+)
+def collapse(setup: Setup) -> Outcome:
+    """Three hidden ReLU layers on either side and a large step, from several seeds: the same network under three objectives.
+
+    Warm-up raises β over the first half of the run; free bits ask ``minimum`` nats of each latent; ``active`` counts latents whose
+    KL is above that many nats on validation images. All are judged by the plain bound.
+    """
+    x, valid = setup.train.x[: setup.images], setup.valid.x
+    half = -(-len(x) // setup.batch_size) * setup.epochs // 2
+    found, series = {}, {"epoch": list(range(1, setup.epochs + 1))}
+    steps = examples = 0
+    seeds = [setup.seed + k for k in range(setup.runs)]
+    for seed in seeds:
+        ways = {"plain": elbo_analytic_kl, "warmup": warmup(half), "free_bits": partial(free_bits, minimum=setup.minimum)}
+        for way, objective in ways.items():
+            model = vae(x.shape[1], setup.z_dim, hidden=setup.hidden, activation="relu", seed=seed).to(setup.device)
+            history = fit(
+                model,
+                x,
+                objective,
+                epochs=setup.epochs,
+                batch_size=setup.batch_size,
+                lr=setup.lr,
+                seed=seed,
+                evaluate=lambda m: {"kl": kl_per_latent(m, valid).sum().item()},
+                progress=setup.progress,
+            )
+            steps, examples = steps + history.steps, examples + history.examples
+            if history.interrupted:
+                return Outcome({}, series, steps=steps, examples=examples, interrupted=True, seeds=seeds)
+            kl = kl_per_latent(model, valid)
+            series[f"{way}_{seed}"] = [round(value, 3) for value in history.column("kl")]
+            used, bound = int((kl > setup.active).sum()), evaluate(model, valid, elbo).mean
+            found.setdefault(way, []).append((bound, kl.sum().item(), float(used)))
+    metrics = {}
+    for way, rows in found.items():
+        for name, unit, values in zip(
+            ("elbo", "kl", "active"), ("nats", "nats", "latents"), torch.tensor(rows).double().T, strict=True
+        ):
+            metrics[f"{name}_{way}"] = over_seeds(values, unit)
+    return Outcome(metrics, series, model, None, {}, steps, examples, seeds=seeds)
+
+
+def gradient_variance(model, x: Tensor, objective, repeats: int, generator: torch.Generator) -> float:
+    """The sum over φ of the variances of ``objective``'s gradient, from ``repeats`` estimates on the same x (B, D)."""
+    phi = [p for p in model.encoder.parameters() if p.requires_grad]
+    total, squares = 0.0, 0.0
+    for _ in range(repeats):
+        slope = torch.cat(
+            [g.flatten() for g in torch.autograd.grad(objective(model, x, generator=generator).mean(), phi)]
+        ).double()
+        total, squares = total + slope, squares + slope @ slope
+    return ((squares - total @ total / repeats) / (repeats - 1)).item()
+
+
+@experiment(
+    "ch02-gradient-variance",
+    title="variance of the ELBO's gradient: score function against reparameterisation",
+    **DATA,
+    profiles={
+        "smoke": dict(images=10, samples=5, repeats=20),
+        "laptop": dict(images=20, samples=5, repeats=100),
+        "paper": dict(images=100, samples=5, repeats=1_000),
+    },
+)
+def gradients(setup: Setup) -> Outcome:
+    """How many times as many samples the score function needs for the variance of the reparameterised gradient.
+
+    That is the ratio of the variances at equally many samples per image, for two latent sizes, before and after training.
+    """
+    x, metrics = setup.train.x[: setup.images], {}
+    ways = {
+        "score": partial(score_function, samples=setup.samples),
+        "baseline": partial(score_function, samples=setup.samples, baseline="leave-one-out"),
+    }
+    for z_dim in (2, 20):
+        trained = setup.run(f"ch02-vae-{z_dim}")
+        for state, model in (("untrained", vae(**trained.architecture).to(setup.device)), ("trained", trained.model)):
+            g = torch.Generator(setup.device).manual_seed(setup.seed)
+            reference = gradient_variance(model, x, partial(elbo, samples=setup.samples), setup.repeats, g)
+            for way, objective in ways.items():
+                ratio = gradient_variance(model, x, objective, setup.repeats, g) / reference
+                metrics[f"{way}_{state}_{z_dim}"] = {"mean": ratio, "unit": "times"}
+    return Outcome(metrics)
