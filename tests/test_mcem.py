@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vbook.errors import VbookError
-from vbook.mcem import fit_mcem, log_joint
+from vbook.mcem import McemHistory, fit_mcem, log_joint
 from vbook.models import LinearGaussian, vae
 from vbook.models.linear_gaussian import probabilistic_pca
 
@@ -79,6 +79,32 @@ def test_first_minibatch_is_one_transition_and_five_adagrad_updates():
     torch.testing.assert_close((model.weight, model.bias), (plain.weight, plain.bias))
 
 
+def test_the_m_step_climbs_the_mean_over_the_minibatch():
+    """Adagrad's steps are the same for a sum, so look at the slope itself, at the chains that the run found."""
+    model, slopes = start(), []
+    model.weight.register_hook(lambda slope: slopes.append(slope.clone()))
+    history = fit_mcem(model, X, epochs=1, batch_size=200, updates=1)
+    plain = start()
+    residual = X - history.chains @ plain.weight.T - plain.bias
+    torch.testing.assert_close(slopes[-1], (-(residual.T @ history.chains) / (len(X) * plain.noise**2)).detach())
+
+
+def test_the_weight_prior_pulls_by_w_over_n():
+    """Slope of the loss at the first update, with the prior and without: w/N apart, N the data set's size and not the batch's."""
+
+    def first_slopes(**options):
+        model, slopes = start(), {}
+        model.bias.data += 0.7
+        for name, p in model.named_parameters():
+            p.register_hook(lambda slope, name=name: slopes.setdefault(name, slope.clone()))
+        fit_mcem(model, X, epochs=1, batch_size=50, lr=1e-9, **options)
+        return slopes
+
+    plain, pulled, model = first_slopes(), first_slopes(weight_prior=True), start()
+    torch.testing.assert_close(pulled["weight"] - plain["weight"], model.weight.detach() / len(X))
+    torch.testing.assert_close(pulled["bias"] - plain["bias"], (model.bias.detach() + 0.7) / len(X))
+
+
 def test_history_counts_updates_chains_and_rows():
     seen = []
     _, history = run(
@@ -105,7 +131,7 @@ def test_same_seed_same_run_and_the_global_state_is_untouched():
 def test_a_bernoulli_decoder_learns_and_its_encoder_stays():
     x = (torch.rand(60, 12, generator=torch.Generator().manual_seed(3)) < torch.linspace(0.05, 0.6, 12)).float()
     model, before = vae(12, 2, hidden=(6,), seed=1), vae(12, 2, hidden=(6,), seed=1)
-    history = fit_mcem(model, x, epochs=15, batch_size=30, lr=0.05)
+    history = fit_mcem(model, x, epochs=15, batch_size=30, lr=0.05, weight_prior=True)
     assert history.rows[-1]["train"] > history.rows[0]["train"] + 0.5
     for p, q in zip(model.encoder.parameters(), before.encoder.parameters(), strict=True):
         assert torch.equal(p, q)
@@ -118,6 +144,12 @@ def test_ctrl_c_returns_the_history_so_far():
 
     _, history = run(5, on_epoch=interrupt)
     assert history.interrupted and len(history.rows) == 2 and history.chains.shape == (200, 2)
+
+
+def test_the_history_says_what_its_column_is():
+    _, history = run(2, lr=0.05)
+    assert repr(history) == f"McemHistory(2 epochs, 20 updates, log p(x, z) {history.rows[-1]['train']:.1f} nats)"
+    assert repr(McemHistory()) == "McemHistory(0 epochs, 0 updates)"
 
 
 def test_a_likelihood_that_is_not_finite_stops_the_run():

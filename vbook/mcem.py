@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vbook.distributions import draw
+from vbook.distributions import draw, log_normal
 from vbook.errors import VbookError
 from vbook.hmc import hmc_step, tune
 from vbook.training import OPTIMIZERS, History, _bar, _check
@@ -27,6 +27,10 @@ class McemHistory(History):
 
     chains: Tensor | None = None
     step_size: float = math.nan
+
+    def __repr__(self) -> str:
+        last = f", log p(x, z) {self.rows[-1]['train']:.1f} nats" if self.rows else ""
+        return f"McemHistory({len(self.rows)} epochs, {self.steps} updates{last})"
 
 
 def log_joint(model, x: Tensor) -> Callable[[Tensor], Tensor]:
@@ -48,6 +52,7 @@ def fit_mcem(
     step_size: float = 0.1,
     target: float = 0.9,
     jitter: float = 0.1,
+    weight_prior: bool = False,
     evaluate: Callable[[nn.Module], dict] | None = None,
     on_epoch: Callable[[nn.Module, dict], None] | None = None,
     progress: bool = False,
@@ -55,12 +60,14 @@ def fit_mcem(
     """Maximise log p(x) of the data x (N, D) in the decoder: per minibatch an E-step and an M-step.
 
     E: ``transitions`` HMC transitions of ``leapfrogs`` steps for the chains of the minibatch, at p(z|x) ∝ p(z) p(x|z); their step
-    size is tuned to the acceptance ``target``. M: ``updates`` Adagrad steps on the mean of log p(x|z) at these samples. An
+    size is tuned to the acceptance ``target``. M: ``updates`` Adagrad steps on the mean of log p(x|z) at these samples, with
+    ``weight_prior`` plus log N(w; 0, I)/N over the trainable weights w of the decoder, the MAP protocol of thesis 2.11. An
     encoder, if the model has one, stays as it is. ``evaluate``, ``on_epoch``, Ctrl-C and the errors are those of ``fit``.
     """
     sizes = dict(epochs=epochs, batch_size=batch_size, transitions=transitions, leapfrogs=leapfrogs, updates=updates)
     _check(model, x, **sizes, lr=lr)
-    ascent = OPTIMIZERS["adagrad"](model.parameters(), lr)
+    weights = _weights(model)
+    ascent = OPTIMIZERS["adagrad"](weights, lr)
     shuffle = torch.Generator(x.device).manual_seed(seed)
     noise = torch.Generator(x.device).manual_seed(seed + 0x5EED)
     chains = draw(model.prior(), len(x), noise)  # (N, Z)
@@ -80,6 +87,8 @@ def fit_mcem(
                 for update in range(updates):  # M: θ up the slope of log p(x|z); log p(z) has no part in it
                     log_px_z = model.decode(step.z).log_prob(batch)
                     loss = -log_px_z.mean()
+                    if weight_prior:
+                        loss = loss - sum(log_normal(w).sum() for w in weights) / len(x)
                     if not math.isfinite(loss.item()):
                         raise VbookError(_blame(log_px_z, history.steps + 1))
                     if not update:
@@ -103,6 +112,13 @@ def fit_mcem(
         bar.close()
         history.seconds = time.perf_counter() - start
     return history
+
+
+def _weights(model: nn.Module) -> list[nn.Parameter]:
+    """The trainable parameters outside the encoder, which has no part in p(x, z)."""
+    encoder = getattr(model, "encoder", None)
+    aside = {id(p) for p in encoder.parameters()} if isinstance(encoder, nn.Module) else set()
+    return [p for p in model.parameters() if p.requires_grad and id(p) not in aside]
 
 
 def _blame(log_px_z: Tensor, step: int) -> str:
