@@ -6,16 +6,17 @@ transitions follow a posterior that moves a little with each update.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from vbook.distributions import draw, log_normal
+from vbook.distributions import draw
 from vbook.errors import VbookError
 from vbook.hmc import hmc_step, tune
-from vbook.training import OPTIMIZERS, History, _bar, _check
+from vbook.objectives import log_weight_prior
+from vbook.training import OPTIMIZERS, History, _bar, _check, length, minibatches
 
 
 @dataclass(repr=False)
@@ -30,7 +31,7 @@ class McemHistory(History):
 
     def __repr__(self) -> str:
         last = f", log p(x, z) {self.rows[-1]['train']:.1f} nats" if self.rows else ""
-        return f"McemHistory({len(self.rows)} epochs, {self.steps} updates{last})"
+        return f"McemHistory({self.rows[-1]['epoch'] if self.rows else 0} epochs, {self.steps} updates{last})"
 
 
 def log_joint(model, x: Tensor) -> Callable[[Tensor], Tensor]:
@@ -42,7 +43,9 @@ def fit_mcem(
     model: nn.Module,
     x: Tensor,
     *,
-    epochs: int,
+    epochs: int | None = None,
+    steps: int | None = None,
+    rows_at: Collection[int] | None = None,
     batch_size: int = 100,
     transitions: int = 1,
     leapfrogs: int = 10,
@@ -62,10 +65,11 @@ def fit_mcem(
     E: ``transitions`` HMC transitions of ``leapfrogs`` steps for the chains of the minibatch, at p(z|x) ∝ p(z) p(x|z); their step
     size is tuned to the acceptance ``target``. M: ``updates`` Adagrad steps on the mean of log p(x|z) at these samples, with
     ``weight_prior`` plus log N(w; 0, I)/N over the trainable weights w of the decoder, the MAP protocol of thesis 2.11. An
-    encoder, if the model has one, stays as it is. ``evaluate``, ``on_epoch``, Ctrl-C and the errors are those of ``fit``.
+    encoder, if the model has one, stays as it is. ``epochs`` or ``steps`` (minibatches), ``rows_at``, ``evaluate``, ``on_epoch``,
+    Ctrl-C and the errors are those of ``fit``.
     """
-    sizes = dict(epochs=epochs, batch_size=batch_size, transitions=transitions, leapfrogs=leapfrogs, updates=updates)
-    _check(model, x, **sizes, lr=lr)
+    steps = length(len(x), batch_size, epochs, steps)
+    _check(model, x, transitions=transitions, leapfrogs=leapfrogs, updates=updates, lr=lr)
     weights = _weights(model)
     ascent = OPTIMIZERS["adagrad"](weights, lr)
     shuffle = torch.Generator(x.device).manual_seed(seed)
@@ -73,39 +77,40 @@ def fit_mcem(
     chains = draw(model.prior(), len(x), noise)  # (N, Z)
     epsilon = torch.as_tensor(step_size, dtype=chains.dtype, device=x.device)
     history, start = McemHistory(chains=chains), time.perf_counter()
-    bar = _bar(epochs * math.ceil(len(x) / batch_size), progress)
+    bar = _bar(steps, progress)
+    total, moved, seen = x.new_zeros(()), x.new_zeros(()), 0
     try:
-        for epoch in range(1, epochs + 1):
-            total, moved = x.new_zeros(()), x.new_zeros(())
-            for rows in torch.randperm(len(x), generator=shuffle, device=x.device).split(batch_size):
-                batch = x[rows]
-                for _ in range(transitions):  # E: z ~ p(z|x)
-                    step = hmc_step(log_joint(model, batch), chains[rows], epsilon, leapfrogs, noise, jitter)
-                    chains[rows] = step.z
-                    epsilon = tune(epsilon, step.acceptance, target)
-                    moved += step.accepted.sum() / transitions
-                for update in range(updates):  # M: θ up the slope of log p(x|z); log p(z) has no part in it
-                    log_px_z = model.decode(step.z).log_prob(batch)
-                    loss = -log_px_z.mean()
-                    if weight_prior:
-                        loss = loss - sum(log_normal(w).sum() for w in weights) / len(x)
-                    if not math.isfinite(loss.item()):
-                        raise VbookError(_blame(log_px_z, history.steps + 1))
-                    if not update:
-                        total += (log_px_z + model.prior().log_prob(step.z)).detach().sum()
-                    ascent.zero_grad(set_to_none=True)
-                    loss.backward()
-                    ascent.step()
-                    history.steps += 1
-                history.examples, history.step_size = history.examples + len(batch), epsilon.item()
-                bar.update()
-            row = {"epoch": epoch, "step": history.steps, "train": total.item() / len(x)}
-            row |= {"acceptance": moved.item() / len(x), "step_size": history.step_size}
-            row |= evaluate(model) if evaluate else {}
-            history.rows.append(row)
-            bar.set_postfix_str(f"log p(x, z) {row['train']:.1f} nats")
-            if on_epoch:
-                on_epoch(model, row)
+        for step, (epoch, rows, last) in enumerate(minibatches(len(x), batch_size, steps, shuffle), 1):
+            batch = x[rows]
+            for _ in range(transitions):  # E: z ~ p(z|x)
+                chain = hmc_step(log_joint(model, batch), chains[rows], epsilon, leapfrogs, noise, jitter)
+                chains[rows] = chain.z
+                epsilon = tune(epsilon, chain.acceptance, target)
+                moved += chain.accepted.sum() / transitions
+            for update in range(updates):  # M: θ up the slope of log p(x|z); log p(z) has no part in it
+                log_px_z = model.decode(chain.z).log_prob(batch)
+                loss = -log_px_z.mean()
+                if weight_prior:
+                    loss = loss - log_weight_prior(weights) / len(x)
+                if not math.isfinite(loss.item()):
+                    raise VbookError(_blame(log_px_z, history.steps + 1))
+                if not update:
+                    total += (log_px_z + model.prior().log_prob(chain.z)).detach().sum()
+                ascent.zero_grad(set_to_none=True)
+                loss.backward()
+                ascent.step()
+                history.steps += 1
+            history.examples, seen, history.step_size = history.examples + len(batch), seen + len(batch), epsilon.item()
+            bar.update()
+            if last if rows_at is None else step in rows_at:
+                row = {"epoch": epoch, "step": history.steps, "train": total.item() / seen}
+                row |= {"acceptance": moved.item() / seen, "step_size": history.step_size}
+                row |= evaluate(model) if evaluate else {}
+                history.rows.append(row)
+                bar.set_postfix_str(f"log p(x, z) {row['train']:.1f} nats")
+                total, moved, seen = x.new_zeros(()), x.new_zeros(()), 0
+                if on_epoch:
+                    on_epoch(model, row)
     except KeyboardInterrupt:
         history.interrupted = True
     finally:

@@ -92,9 +92,18 @@ def with_weight_prior(objective: Callable, examples: int) -> Callable:
         raise VbookError(f"examples must be at least 1, got {examples}")
 
     def penalized(model, x: Tensor, *, generator: torch.Generator | None = None, **options) -> Tensor:
-        weights = [w.flatten() for w in model.parameters() if w.requires_grad]
-        squares = sum(w @ w for w in weights)  # one pass over the memory, there and back
-        log_pw = -0.5 * (squares + math.log(2 * math.pi) * sum(len(w) for w in weights))
-        return objective(model, x, generator=generator, **options) + log_pw / examples
+        weights = [w for w in model.parameters() if w.requires_grad]
+        return objective(model, x, generator=generator, **options) + log_weight_prior(weights) / examples
 
     return penalized
+
+
+def log_weight_prior(weights) -> Tensor:
+    """log N(w; 0, I) of all ``weights`` (tensors of any shape) together; (), nats.
+
+    >>> log_weight_prior([torch.zeros(2, 2), torch.ones(1)]).item()           # -5/2 log(2 pi) - 1/2
+    -5.094692707061768
+    """
+    flat = [w.flatten() for w in weights]
+    squares = sum(w @ w for w in flat)  # one pass over the memory, there and back
+    return -0.5 * (squares + math.log(2 * math.pi) * sum(len(w) for w in flat))

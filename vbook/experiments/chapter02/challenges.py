@@ -38,8 +38,8 @@ def kl_per_latent(model, x: Tensor) -> Tensor:
 def collapse(setup: Setup) -> Outcome:
     """Three hidden ReLU layers on either side and a large step, from several seeds: the same network under three objectives.
 
-    Warm-up raises β over the first half of the run; free bits ask ``minimum`` nats of each latent; ``active`` counts latents whose
-    KL is above that many nats on validation images. All are judged by the plain bound.
+    Warm-up raises β over the first half of the run; free bits ask ``minimum`` nats of each latent; ``active`` counts latents
+    whose KL is above that many nats on validation images. All are judged by the plain bound.
     """
     x, valid = setup.train.x[: setup.images], setup.valid.x
     half = -(-len(x) // setup.batch_size) * setup.epochs // 2

@@ -153,7 +153,7 @@ def rivals_frey(setup: Setup) -> Outcome:
     stand_in="digits",
     protocol="static",
     profiles={
-        "smoke": dict(hidden=30, z_dim=3, sizes=(100, 1_297), pilot=500, marks=(500, 2_000), points=20, draws=32),
+        "smoke": dict(hidden=30, z_dim=3, sizes=(100, 1_297), pilot=400, marks=(500, 2_000), points=10, draws=16),
         "laptop": dict(
             hidden=100, z_dim=3, sizes=(1_000, 50_000), pilot=5_000, marks=(3_000, 10_000, 30_000), points=50, draws=64
         ),
