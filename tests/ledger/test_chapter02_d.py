@@ -291,6 +291,7 @@ def test_the_collapsed_state_is_a_saddle_as_long_as_the_noise_is_below_the_varia
         explained = model.decode(two).log_prob(x + 0.3).mean(0)
         return (explained - kl_divergence(q, model.prior())).mean()
 
+    near(bound(torch.zeros(2, **F64)), -0.5 * math.log(2 * math.pi * ratio * v) - 0.5 / ratio)
     curvature = torch.autograd.functional.hessian(bound, torch.zeros(2, **F64))
     s2 = ratio * v
     near(curvature, torch.tensor([[-1 / s2, v / s2], [v / s2, -v]], **F64))
