@@ -13,7 +13,7 @@ from exact import F64, GRID, STEP, X, average, close, generator, log_joint, phi,
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from vbook.bounds import terms
-from vbook.distributions import FactorizedNormal, as_multivariate_normal, bernoulli
+from vbook.distributions import FactorizedNormal, as_multivariate_normal, bernoulli, simulate
 from vbook.models.linear_gaussian import LinearGaussian, probabilistic_pca
 from vbook.objectives import wake_sleep
 from vbook.score import score_function
@@ -48,6 +48,13 @@ def slopes(objective, leaves, blocks):
 
 def flat(gradients):
     return torch.cat([g.flatten() for g in gradients])
+
+
+def one_draw_elbo(model, x, samples=()):
+    """log p(x, z) − log q(z|x) at the first draws of generator(11)."""
+    with torch.no_grad():
+        z = simulate(model.encode(x), generator(11), samples)
+        return model.prior().log_prob(z) + model.decode(z).log_prob(x) - model.encode(x).log_prob(z)
 
 
 def test_eq_2_71_reconstruction_and_regularisation():
@@ -97,6 +104,7 @@ def test_wake_and_sleep_have_no_common_objective():
         model.weight.grad = a.grad = None
         wake_sleep(model, data.repeat(30, 1), g).mean().backward()
         rows.append(torch.cat([(model.weight.grad * TALL).sum()[None], a.grad.flatten()]))
+    close(wake_sleep(model, data, generator(11)).detach(), one_draw_elbo(model, data))
     slopes_w = [torch.autograd.grad(f(w, a), w, create_graph=True)[0] for f in (wake, sleep)]
     (exact_a,) = torch.autograd.grad(sleep(w, a), a)
     within(torch.stack(rows), torch.cat([slopes_w[0].detach()[None], exact_a.flatten()]))
@@ -132,6 +140,7 @@ def test_wake_sleep_with_binary_latents():
     dream = (model.prior().log_prob(z) + model.decode(z).log_prob(pixels)).exp().detach()  # (16, 8)
     exact = torch.autograd.grad((dream * model.encode(pixels).log_prob(z)).sum(), model.weights[:1])
     exact += torch.autograd.grad((q * joint).sum(), model.weights[1:])
+    close(wake_sleep(model, x, generator(11)).detach(), one_draw_elbo(model, x))
     g = generator(3)
     within(slopes(lambda: wake_sleep(model, x.expand(500, 4), g), model.weights, 80), flat(exact))
 
@@ -151,8 +160,8 @@ def test_the_posterior_without_noise_is_a_point():
 
 def toy():
     g = generator(8)
-    mix = torch.linalg.qr(torch.randn(4, 4, generator=g, **F64))[0]
-    return torch.randn(200, 4, generator=g, **F64) * torch.tensor([3.0, 2.0, 0.7, 0.4], **F64) @ mix + 1
+    mix = torch.linalg.qr(torch.randn(5, 5, generator=g, **F64))[0]
+    return torch.randn(200, 5, generator=g, **F64) * torch.tensor([3.0, 2.0, 0.7, 0.5, 0.4], **F64) @ mix + 1
 
 
 def test_pca_is_the_most_likely_linear_gaussian_model():
@@ -163,17 +172,17 @@ def test_pca_is_the_most_likely_linear_gaussian_model():
     w, b, log_s = (v.detach().clone().requires_grad_() for v in (model.weight, model.bias, log_noise))
 
     def likelihood(w, b, log_s):
-        return MultivariateNormal(b, w @ w.T + (2 * log_s).exp() * torch.eye(4, **F64)).log_prob(x).mean()
+        return MultivariateNormal(b, w @ w.T + (2 * log_s).exp() * torch.eye(5, **F64)).log_prob(x).mean()
 
     best = likelihood(w, b, log_s)
-    close(flat(torch.autograd.grad(best, (w, b, log_s))), torch.zeros(13, **F64), atol=1e-8)
+    close(flat(torch.autograd.grad(best, (w, b, log_s))), torch.zeros(16, **F64), atol=1e-8)
     close(model.log_px(x).mean(), best)
     with torch.no_grad():
         for seed in range(20):
             step = [0.1 * torch.randn(v.shape, generator=generator(seed), **F64) for v in (w, b, log_s)]
             assert likelihood(*(v + s for v, s in zip((w, b, log_s), step, strict=True))) < best
     principal = torch.linalg.svd(x - x.mean(0), full_matrices=False).Vh[:2]
-    close(w - principal.T @ (principal @ w), torch.zeros(4, 2, **F64))
+    close(w - principal.T @ (principal @ w), torch.zeros(5, 2, **F64))
 
 
 def climbed(objective, parameters):
@@ -190,7 +199,7 @@ def climbed(objective, parameters):
 
 
 def start(seed):
-    g, shapes = generator(seed), ((4, 2), (4,), (), (2, 4), (2,), (2,))
+    g, shapes = generator(seed), ((5, 2), (5,), (), (2, 5), (2,), (2,))
     return [(0.3 * torch.randn(shape, generator=g, **F64)).requires_grad_() for shape in shapes]
 
 
@@ -203,7 +212,7 @@ def test_a_linear_vae_and_a_linear_autoencoder_find_the_principal_plane():
     def bound():
         mean, var = x @ a.T + c, (2 * log_scale).exp()
         miss = (x - mean @ w.T - b).square().sum(1) + (w**2 * var).sum()
-        log_px_z = -0.5 * miss / (2 * log_s).exp() - 4 * (log_s + 0.5 * math.log(2 * math.pi))
+        log_px_z = -0.5 * miss / (2 * log_s).exp() - 5 * (log_s + 0.5 * math.log(2 * math.pi))
         return (log_px_z - 0.5 * (mean**2 + var - 1 - 2 * log_scale).sum(1)).mean()
 
     q = FactorizedNormal(x @ a.T + c, log_scale.exp().expand(200, 2))
@@ -218,10 +227,10 @@ def test_a_linear_vae_and_a_linear_autoencoder_find_the_principal_plane():
         return -(x - (x @ plain[3].T + plain[4]) @ plain[0].T - plain[1]).square().sum(1).mean()
 
     error = -climbed(minus_error, plain[:2] + plain[3:5])
-    close(error, 2 * best.noise**2, atol=1e-6)  # s² is the mean of the two eigenvalues left out
+    close(error, 3 * best.noise**2, atol=1e-6)  # s² is the mean of the three eigenvalues left out
     principal = torch.linalg.qr(best.weight.detach())[0]
     for found in (w.detach(), plain[0].detach()):
-        close(found - principal @ (principal.T @ found), torch.zeros(4, 2, **F64), atol=1e-3)
+        close(found - principal @ (principal.T @ found), torch.zeros(5, 2, **F64), atol=1e-3)
 
 
 def test_eq_2_72_the_gradient_is_the_average_of_f_times_the_score():
@@ -236,6 +245,7 @@ def test_eq_2_72_the_gradient_is_the_average_of_f_times_the_score():
         right = flat(torch.autograd.grad((held * log_q.squeeze(1)).sum() * STEP, parameters, retain_graph=True))
         close(right, left, atol=1e-8)
     assert left.abs().min() > 0.1
+    close(score_function(model, X, 2, generator(11)).detach(), one_draw_elbo(model, X, (2,)).mean(0))
     g = generator(6)
     within(slopes(lambda: score_function(model, X.expand(500, 2), 2, g), parameters, 100), left)
 
@@ -245,6 +255,8 @@ def test_eq_2_73_each_draw(samples, baseline):
     """The slopes of (2.73), by hand at the package's own draws; with the baseline the sample covariance of f and the score."""
     loc, log_scale = phi()
     model = solvable(loc, log_scale)
+    value = score_function(model, X, samples, generator(11), baseline)
+    close(value.detach(), one_draw_elbo(model, X, (samples,)).mean(0))
     found = flat(torch.autograd.grad(score_function(model, X, samples, generator(7), baseline).sum(), (loc, log_scale)))
     with torch.no_grad():
         eps = torch.randn(samples, 1, 1, generator=generator(7), **F64)
@@ -255,6 +267,18 @@ def test_eq_2_73_each_draw(samples, baseline):
             close(found, (f * score).mean(1))
         else:
             close(found, torch.cov(torch.cat([f[None], score]))[0, 1:])
+
+
+@pytest.mark.parametrize("samples, baseline", [(1, "none"), (3, "leave-one-out")])
+def test_score_function_with_binary_latents(samples, baseline):
+    """In φ and θ against the slope of the ELBO summed over all z; the value is the ELBO estimate."""
+    model, x, z = Bits(), torch.tensor([[1.0, 0.0, 1.0, 1.0]], **F64), corners(3)
+    value = score_function(model, x, samples, generator(11), baseline)
+    close(value.detach(), one_draw_elbo(model, x, (samples,)).mean(0))
+    log_q = model.encode(x).log_prob(z)
+    bound = (log_q.exp() * (model.prior().log_prob(z) + model.decode(z).log_prob(x) - log_q)).sum()
+    exact, g = flat(torch.autograd.grad(bound, model.weights)), generator(2)
+    within(slopes(lambda: score_function(model, x.expand(500, 4), samples, g, baseline), model.weights, 80), exact)
 
 
 def test_variance_of_the_score_function_grows_with_the_dimension():
