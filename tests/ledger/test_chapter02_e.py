@@ -12,7 +12,7 @@ import torch
 from exact import F64, GRID, STEP, X, average, close, generator, log_joint, phi, solvable, within
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from vbook.bounds import terms
+from vbook.bounds import log_weights, terms
 from vbook.distributions import FactorizedNormal, as_multivariate_normal, bernoulli, simulate
 from vbook.models.linear_gaussian import LinearGaussian, probabilistic_pca
 from vbook.objectives import wake_sleep
@@ -66,6 +66,7 @@ def test_eq_2_71_reconstruction_and_regularisation():
         reconstruction, kl = average(log_q, model.decode(GRID).log_prob(X)), average(log_q, log_q - prior)
         within(found["log_px_z"][0], reconstruction)
         within((found["log_pz"] - found["log_qz_x"])[0], -kl)
+        within(log_weights(model, X.expand(20_000, 2), 1, generator(2))[0], reconstruction - kl)
         close(reconstruction - kl, average(log_q, log_joint(model, GRID) - log_q))
     loc, log_scale = phi()
     close(kl, 0.5 * (loc**2 + (2 * log_scale).exp() - 1 - 2 * log_scale).detach()[0])
