@@ -38,11 +38,11 @@ def vae_10(setup: Setup) -> Outcome:
     profiles={
         "smoke": dict(hidden=20, lr=0.02, runs=3, marks=(1_000, 3_000)),
         "laptop": dict(hidden=200, lr=0.02, runs=3, marks=(100_000, 1_000_000)),
-        "paper": dict(hidden=200, lr=0.02, runs=3, marks=(100_000, 1_000_000, 10_000_000)),
+        "paper": dict(hidden=200, lr=0.02, runs=10, marks=(100_000, 1_000_000)),
     },
 )
 def frey_2(setup: Setup) -> Outcome:
-    """AEVB by the thesis's protocol, from several seeds; the model of the first one draws figure 2.7a."""
+    """AEVB by the thesis's protocol, from several seeds: the bound at two marks. The first seed's model draws figure 2.7a."""
     x, rest = setup.train.x, outside(setup)
     curves, first, steps, examples = {"train": [], "test": []}, None, 0, 0
     seeds = [setup.seed + k for k in range(setup.runs)]
@@ -61,7 +61,9 @@ def frey_2(setup: Setup) -> Outcome:
         for end, rows in curves.items():
             rows.append(run.history.column(end))
     means = {end: torch.tensor(rows, dtype=torch.float64) for end, rows in curves.items()}  # (seeds, marks)
-    metrics = {f"elbo_{end}_{mark}": over_seeds(rows[:, k]) for end, rows in means.items() for k, mark in enumerate(setup.marks)}
+    metrics = {
+        f"elbo_{end}_{at}": over_seeds(rows[:, k]) for end, rows in means.items() for k, at in enumerate(("early", "late"))
+    }
     series = {"examples": list(setup.marks)}
     series |= {
         f"{end}_{seed}": [round(v, 2) for v in rows[k].tolist()] for end, rows in means.items() for k, seed in enumerate(seeds)

@@ -172,7 +172,7 @@ def rivals_marginal(setup: Setup) -> Outcome:
     """log p(x) of training and test images between its two estimates, the same for all three methods, for two training sizes."""
     metrics, series = {}, {"examples": list(setup.marks)}
     steps = examples = 0
-    for n in setup.sizes:
+    for size, n in zip(("small", "large"), setup.sizes, strict=True):
         x = setup.train.x[:n]
         both = torch.cat([x[: setup.points], setup.test.x[: setup.points]])
 
@@ -192,6 +192,6 @@ def rivals_marginal(setup: Setup) -> Outcome:
                 return Outcome(metrics, series, steps=steps, examples=examples, interrupted=True)
             for name in ("train_low", "train_high", "test_low", "test_high"):
                 curve = run.history.column(name)
-                series[f"{method}_{n}_{name}"] = [round(estimate.mean, 3) for estimate in curve]
-                metrics[f"{name}_{method}_{n}"] = curve[-1].metric()
+                series[f"{method}_{size}_{name}"] = [round(estimate.mean, 3) for estimate in curve]
+                metrics[f"{name}_{method}_{size}"] = curve[-1].metric()
     return Outcome(metrics, series, steps=steps, examples=examples)
