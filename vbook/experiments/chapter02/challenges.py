@@ -30,7 +30,7 @@ def kl_per_latent(model, x: Tensor) -> Tensor:
     title="posterior collapse: the plain bound, KL warm-up, free bits",
     **DATA,
     profiles={
-        "smoke": DEEP | dict(hidden=(100, 100, 100), images=1_297, batch_size=64, epochs=8, runs=1),
+        "smoke": DEEP | dict(hidden=(50, 50, 50), images=640, batch_size=32, epochs=5, runs=1),
         "laptop": DEEP | dict(hidden=(200, 200, 200), images=20_000, batch_size=128, epochs=4, runs=3),
         "paper": DEEP | dict(hidden=(200, 200, 200), images=50_000, batch_size=128, epochs=40, runs=10),
     },

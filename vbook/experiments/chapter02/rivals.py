@@ -107,8 +107,8 @@ def compare_bounds(setup: Setup, likelihood: str) -> Outcome:
     stand_in="digits",
     protocol="static",
     profiles={
-        "smoke": dict(hidden=50, sizes=(3, 20), pilot=1_000, marks=(1_000, 3_000, 6_000), points=250),
-        "laptop": dict(hidden=500, sizes=(3, 5, 10, 20, 200), pilot=10_000, marks=(10_000, 30_000, 100_000), points=2_000),
+        "smoke": dict(hidden=30, sizes=(3, 20), pilot=600, marks=(600, 1_500, 3_000), points=100),
+        "laptop": dict(hidden=500, sizes=(3, 5, 10, 20, 200), pilot=5_000, marks=(10_000, 30_000, 100_000), points=2_000),
         "paper": dict(
             hidden=500,
             sizes=(3, 5, 10, 20, 200),
@@ -130,8 +130,8 @@ def rivals_mnist(setup: Setup) -> Outcome:
     stand_in="photos",
     protocol="real",
     profiles={
-        "smoke": dict(hidden=20, sizes=(2, 10), pilot=500, marks=(500, 1_500, 3_000), points=250),
-        "laptop": dict(hidden=200, sizes=(2, 5, 10, 20), pilot=10_000, marks=(10_000, 30_000, 100_000), points=2_000),
+        "smoke": dict(hidden=20, sizes=(2, 10), pilot=400, marks=(400, 1_000, 2_000), points=100),
+        "laptop": dict(hidden=200, sizes=(2, 5, 10, 20), pilot=5_000, marks=(10_000, 30_000, 100_000), points=2_000),
         "paper": dict(
             hidden=200,
             sizes=(2, 5, 10, 20),
@@ -153,9 +153,16 @@ def rivals_frey(setup: Setup) -> Outcome:
     stand_in="digits",
     protocol="static",
     profiles={
-        "smoke": dict(hidden=30, z_dim=3, sizes=(100, 1_297), pilot=400, marks=(500, 2_000), points=10, draws=16),
+        "smoke": dict(hidden=30, z_dim=3, sizes=(100, 400), pilot=200, marks=(200, 800), points=4, draws=12, warm_up=8),
         "laptop": dict(
-            hidden=100, z_dim=3, sizes=(1_000, 50_000), pilot=5_000, marks=(3_000, 10_000, 30_000), points=50, draws=64
+            hidden=100,
+            z_dim=3,
+            sizes=(1_000, 50_000),
+            pilot=3_000,
+            marks=(3_000, 10_000, 30_000),
+            points=30,
+            draws=48,
+            warm_up=50,
         ),
         "paper": dict(
             hidden=100,
@@ -165,6 +172,7 @@ def rivals_frey(setup: Setup) -> Outcome:
             marks=(100_000, 300_000, 1_000_000, 3_000_000, 10_000_000),
             points=500,
             draws=500,
+            warm_up=200,
         ),
     },
 )
@@ -177,7 +185,7 @@ def rivals_marginal(setup: Setup) -> Outcome:
         both = torch.cat([x[: setup.points], setup.test.x[: setup.points]])
 
         def measure(model, both=both):
-            lower, upper = sandwich(model, both, setup.draws, seed=setup.seed)
+            lower, upper = sandwich(model, both, setup.draws, setup.warm_up, seed=setup.seed)
             ends = {"train": slice(None, setup.points), "test": slice(setup.points, None)}
             found = {
                 f"{end}_{side}": value[part] for end, part in ends.items() for side, value in (("low", lower), ("high", upper))
