@@ -27,6 +27,10 @@ def run(epochs=2, **options):
     return model, fit_mcem(model, X, epochs=epochs, **options)
 
 
+def weights(model):
+    return torch.cat([model.weight.detach().flatten(), model.bias.detach()])
+
+
 def test_log_joint_is_posterior_plus_evidence():
     """(2.2) and Bayes' rule, at any z."""
     z = torch.randn(len(X), 2, generator=torch.Generator().manual_seed(2), **F64)
@@ -120,6 +124,43 @@ def test_history_counts_updates_chains_and_rows():
 def test_train_column_is_the_mean_log_joint_before_the_updates():
     _, history = run(1, batch_size=200, lr=0.05)
     assert history.rows[0]["train"] == pytest.approx(log_joint(start(), X)(history.chains).mean().item())
+
+
+def test_as_many_minibatches_give_the_same_run_as_epochs():
+    """200 = 80 + 80 + 40: two epochs are six minibatches; the fourth is the first of epoch 2. ``steps`` counts no updates."""
+    seen = {}
+    by_epochs, whole = run(2, batch_size=80, lr=0.05)
+    run(2, batch_size=80, lr=0.05, rows_at=[4], on_epoch=lambda m, row: seen.update(weights=weights(m), row=row))
+    six, history = run(None, steps=6, batch_size=80, lr=0.05)
+    assert torch.equal(weights(six), weights(by_epochs)) and history.rows == whole.rows
+    assert torch.equal(history.chains, whole.chains)
+    four, history = run(None, steps=4, batch_size=80, lr=0.05)
+    assert torch.equal(weights(four), seen["weights"]) and (history.steps, history.examples) == (20, 280)
+    assert [(row["epoch"], row["step"]) for row in history.rows] == [(1, 15)]
+    assert (seen["row"]["epoch"], seen["row"]["step"]) == (2, 20)
+
+
+def test_rows_at_counts_minibatches_and_averages_since_the_row_before():
+    """Chains and decoder that hardly move: log p(x, z) of the very minibatches between the rows, every proposal accepted."""
+    asked = []
+    options = dict(batch_size=80, lr=1e-12, leapfrogs=1, step_size=1e-9, updates=2, seed=3)
+    _, history = run(None, steps=6, rows_at=[1, 3, 5], evaluate=lambda m: asked.append(1) or {"valid": len(asked)}, **options)
+    assert [(row["epoch"], row["step"], row["valid"]) for row in history.rows] == [(1, 2, 1), (1, 6, 2), (2, 10, 3)]
+    shuffle = torch.Generator().manual_seed(3)
+    first, second = (torch.randperm(200, generator=shuffle).split(80) for _ in range(2))
+    joint = log_joint(start(), X)(history.chains).detach()
+    expected = [joint[rows].mean().item() for rows in (first[0], torch.cat(first[1:]), torch.cat(second[:2]))]
+    assert history.column("train") == pytest.approx(expected, rel=1e-6)
+    assert history.column("acceptance") == [1, 1, 1] and (history.steps, history.examples) == (12, 400)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(dict(), "not neither"), (dict(epochs=1, steps=1), "not both"), (dict(steps=0), "steps must be a positive integer, got 0")],
+)
+def test_a_run_needs_exactly_one_length(options, words):
+    with pytest.raises(VbookError, match=words):
+        fit_mcem(start(), X, **options)
 
 
 def test_same_seed_same_run_and_the_global_state_is_untouched():

@@ -8,7 +8,7 @@ import torch
 from vbook.bounds import elbo
 from vbook.errors import VbookError
 from vbook.models import LinearGaussian, vae
-from vbook.training import OPTIMIZERS, fit
+from vbook.training import OPTIMIZERS, fit, length, minibatches
 
 G = torch.Generator().manual_seed(0)
 X = (torch.rand(60, 12, generator=G) < 0.3).float()
@@ -82,6 +82,82 @@ def test_train_column_is_the_mean_over_the_examples_of_the_epoch():
 
 def weights_of(model):
     return sum(p.sum() for p in model.parameters())
+
+
+def test_as_many_steps_give_the_same_weights_as_epochs():
+    """Also in the middle of an epoch: 60 data points make 4 steps of 16, the sixth is the second of epoch 2."""
+    before_step = []
+
+    def watched(model, batch, generator):
+        before_step.append(weights(model))
+        return elbo(model, batch, generator=generator)
+
+    by_epochs, _ = run(epochs=2, objective=watched)
+    for steps, expected in ((8, weights(by_epochs)), (6, before_step[6])):
+        model, history = run(epochs=None, steps=steps)
+        assert torch.equal(weights(model), expected) and history.steps == steps
+    assert not torch.equal(before_step[6], before_step[5])
+
+
+def test_without_rows_at_only_whole_epochs_get_a_row():
+    assert [(row["epoch"], row["step"]) for row in run(epochs=None, steps=6)[1].rows] == [(1, 4)]
+    assert [(row["epoch"], row["step"]) for row in run(epochs=None, steps=8)[1].rows] == [(1, 4), (2, 8)]
+
+
+def test_rows_at_names_the_steps_and_train_is_the_mean_since_the_row_before():
+    """Bounds 1, 2, ..., 7 on batches of 16, 16, 16, 12, 16, 16, 16 data points; the seventh comes after the last row."""
+    bounds, asked = iter(range(1, 8)), []
+
+    def objective(model, batch, generator):
+        return weights_of(model) * 0 + next(bounds) * torch.ones(len(batch))
+
+    _, history = run(
+        epochs=None,
+        steps=7,
+        rows_at=[1, 3, 6],
+        objective=objective,
+        evaluate=lambda m: {"k": len(asked)},
+        on_epoch=lambda m, row: asked.append(row["step"]),
+    )
+    assert [(row["epoch"], row["step"], row["k"]) for row in history.rows] == [(1, 1, 0), (1, 3, 1), (2, 6, 2)]
+    assert history.column("train") == pytest.approx([1.0, 2.5, (12 * 4 + 16 * 5 + 16 * 6) / 44])
+    assert asked == [1, 3, 6] and (history.steps, history.examples) == (7, 108)
+
+
+def test_every_epoch_goes_through_all_data_points_in_an_order_of_its_own():
+    found = list(minibatches(10, 4, 8, torch.Generator().manual_seed(0)))
+    assert [(epoch, len(rows), last) for epoch, rows, last in found] == [
+        (1, 4, False),
+        (1, 4, False),
+        (1, 2, True),
+        (2, 4, False),
+        (2, 4, False),
+        (2, 2, True),
+        (3, 4, False),
+        (3, 4, False),
+    ]
+    first, second = (torch.cat([rows for epoch, rows, _ in found if epoch == k]).tolist() for k in (1, 2))
+    assert sorted(first) == sorted(second) == list(range(10)) and first != second
+
+
+def test_a_batch_as_large_as_the_data_ends_an_epoch_with_each_step():
+    assert [last for *_, last in minibatches(5, 5, 2, torch.Generator())] == [True, True]
+    assert (length(5, 5, 2, None), length(5, 8, 2, None), length(5, 4, 2, None), length(5, 4, None, 7)) == (2, 2, 4, 7)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (dict(), "as epochs or as steps, not neither"),
+        (dict(epochs=1, steps=1), "as epochs or as steps, not both"),
+        (dict(epochs=0, steps=1), "as epochs or as steps, not both"),
+        (dict(steps=0), "steps must be a positive integer, got 0"),
+        (dict(steps=1.5), "steps must be a positive integer, got 1.5"),
+    ],
+)
+def test_a_run_needs_exactly_one_length(options, words):
+    with pytest.raises(VbookError, match=words):
+        fit(small(), X, **options)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def length(n: int, batch_size: int, epochs: int | None, steps: int | None) -> in
     6
     """
     if (epochs is None) == (steps is None):
-        raise VbookError(f"give the run's length as epochs or as steps, not {'both' if epochs else 'neither'}")
+        raise VbookError(f"give the run's length as epochs or as steps, not {'neither' if epochs is None else 'both'}")
     _positive(batch_size=batch_size, **({"steps": steps} if epochs is None else {"epochs": epochs}))
     return steps if epochs is None else epochs * math.ceil(n / batch_size)
 

@@ -46,6 +46,15 @@ def test_smoke_takes_the_embedded_data_whatever_the_root_holds(tiny, tmp_path):
     assert outcome.record.steps == outcome.steps == 6 and outcome.record.settings == TINY
 
 
+@pytest.mark.parametrize(("seeds", "kept"), [([5, 6, 7], [5, 6, 7]), (None, [5])])
+def test_a_record_names_every_seed_that_was_run(tiny, seeds, kept):
+    @registry.experiment("ch00-seeds", title="", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))
+    def several(setup):
+        return registry.Outcome({}, seeds=seeds)
+
+    assert run("ch00-seeds", seed=5).record.seeds == kept
+
+
 def test_one_process_runs_the_same_experiment_once(tiny):
     assert run(tiny) is run(tiny) and run(tiny) is not run(tiny, seed=1)
 

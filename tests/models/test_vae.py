@@ -1,11 +1,14 @@
 """The VAE as a pair of maps between distributions."""
 
+import math
+
 import pytest
 import torch
 
 from vbook.errors import VbookError
 from vbook.models import vae
 from vbook.models.vae import ENCODERS
+from vbook.networks import BernoulliDecoder, GaussianEncoder
 
 X = (torch.rand(5, 12, generator=torch.Generator().manual_seed(0)) < 0.4).float()
 
@@ -39,6 +42,53 @@ def test_hidden_layers_mirror_each_other():
     model = vae(12, 2, hidden=(9, 5))
     assert [layer.out_features for layer in model.encoder.net[::2]] == [9, 5, 4]
     assert [layer.out_features for layer in model.decoder.net[::2]] == [5, 9, 12]
+
+
+def test_gaussian_likelihood_has_means_between_zero_and_one():
+    """Large weights put the means at the ends of the interval, not outside."""
+    model, z = vae(12, 2, hidden=(7,), likelihood="gaussian", init_sd=2.0), torch.linspace(-3, 3, 40).view(4, 5, 2)
+    p, out = model.decode(z), model.decoder.net(z)
+    assert p.batch_shape == (4, 5) and p.event_shape == (12,) and p.log_prob(X).shape == (4, 5)
+    assert out[..., :12].min() < 0 and out[..., :12].max() > 1 and p.mean.min() >= 0 and p.mean.max() <= 1
+    normal = torch.distributions.Normal(1 / (1 + (-out[..., :12]).exp()), (out[..., 12:] / 2).exp())
+    torch.testing.assert_close(p.log_prob(X), normal.log_prob(X).sum(-1))
+
+
+@pytest.mark.parametrize("posterior", ENCODERS)
+def test_init_sd_draws_every_parameter_from_one_gaussian(posterior):
+    """Each weight and each bias has mean, sd and share within one sd of N(0, 0.3²), to four standard errors."""
+    model = vae(40, 20, hidden=(50,), posterior=posterior, init_sd=0.3, seed=2)
+    for name, p in model.named_parameters():
+        n = p.numel()
+        assert abs(p.mean().item()) < 4 * 0.3 / math.sqrt(n), name
+        assert abs(p.std().item() - 0.3) < 4 * 0.3 / math.sqrt(2 * n), name
+    flat = torch.cat([p.detach().flatten() for p in model.parameters()])
+    within = (flat.abs() < 0.3).float().mean().item()
+    assert abs(within - 0.6827) < 4 * math.sqrt(0.6827 * 0.3173 / len(flat))
+    again = torch.cat([p.detach().flatten() for p in vae(40, 20, (50,), posterior, init_sd=0.3, seed=2).parameters()])
+    other = torch.cat([p.detach().flatten() for p in vae(40, 20, (50,), posterior, init_sd=0.3, seed=3).parameters()])
+    assert torch.equal(flat, again) and not torch.equal(flat, other)
+
+
+def test_without_init_sd_the_parameters_are_pytorchs():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        plain = [*GaussianEncoder(12, 2, (7,)).parameters(), *BernoulliDecoder(2, 12, (7,)).parameters()]
+    assert all(torch.equal(p, q) for p, q in zip(vae(12, 2, (7,), seed=5).parameters(), plain, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (dict(likelihood="gauss"), "unknown likelihood 'gauss'; known: bernoulli, gaussian"),
+        (dict(init_sd=0.0), "init_sd must be above 0, got 0.0"),
+        (dict(init_sd=-0.1), "init_sd must be above 0, got -0.1"),
+        (dict(init_sd=math.nan), "init_sd must be above 0, got nan"),
+    ],
+)
+def test_unknown_likelihoods_and_spreads_that_are_not_positive_are_refused(bad, words):
+    with pytest.raises(VbookError, match=words):
+        vae(12, 2, **bad)
 
 
 @pytest.mark.parametrize("bad", [dict(posterior="diagonal"), dict(z_dim=0), dict(x_dim=-1), dict(hidden=(0,))])
