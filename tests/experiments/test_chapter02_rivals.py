@@ -235,15 +235,15 @@ def test_an_interrupted_rival_ends_the_comparison(stub, monkeypatch):
 def between(monkeypatch):
     """Estimates that tell image, training set, method and time apart; the high one is half a nat above the low one."""
 
-    def sandwich(model, x, draws, seed):
-        assert (draws, seed, len(x)) == (16, 7, 4)
+    def sandwich(model, x, draws, warm_up, seed):
+        assert (draws, warm_up, seed, len(x)) == (16, 9, 7, 4)
         low = x[:, 0] + 1_000 * len(model.x) + 10_000 * ("aevb", "wake_sleep", "mcem").index(model.method) + 100_000 * model.t
         return low, low + 0.5
 
     monkeypatch.setattr(rivals, "Run", StubRun)
     monkeypatch.setattr(rivals, "sandwich", sandwich)
     return lambda: rivals.rivals_marginal(
-        setup(TRAIN, TEST[:0], TEST, sizes=(2, 4), pilot=500, marks=(100, 200), points=2, draws=16, z_dim=3)
+        setup(TRAIN, TEST[:0], TEST, sizes=(2, 4), pilot=500, marks=(100, 200), points=2, draws=16, warm_up=9, z_dim=3)
     )
 
 
