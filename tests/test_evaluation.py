@@ -190,8 +190,10 @@ def test_each_chain_of_the_sandwich_starts_at_the_best_of_256_draws_from_the_pri
         return real(log_density, z, draws, **options)
 
     monkeypatch.setattr(evaluation, "sample", watched)
+    real_draw = evaluation.draw
+    monkeypatch.setattr(evaluation, "draw", lambda q, samples, g: seen.update(low=samples) or real_draw(q, samples, g))
     sandwich(model, x, draws=5, warm_up=2, seed=9)
     z = standard((256, 2), 9)
     misses = (x - (z @ W.T + model.bias.detach())[:, None]).square().sum(-1)  # (256, 70)
     torch.testing.assert_close(seen["start"], z[misses.argmin(0)])
-    assert (seen["draws"], seen["warm_up"]) == (10, 2)
+    assert (seen["draws"], seen["warm_up"], seen["low"]) == (10, 2, 5)
