@@ -8,6 +8,7 @@ import torch
 from vbook.bounds import elbo
 from vbook.errors import VbookError
 from vbook.models import LinearGaussian, vae
+from vbook.objectives import with_weight_prior
 from vbook.training import OPTIMIZERS, fit, length, minibatches
 
 G = torch.Generator().manual_seed(0)
@@ -44,6 +45,15 @@ def test_fit_is_the_plain_loop(optimizer):
             (-bound.mean()).backward()
             step.step()
     torch.testing.assert_close(weights(model), weights(plain), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_weight_decay_is_the_prior_on_the_weights(optimizer):
+    """The slopes of with_weight_prior, so the same weights."""
+    decayed, _ = run(optimizer=optimizer, lr=0.01, weight_decay=1 / 60)
+    as_objective, _ = run(optimizer=optimizer, lr=0.01, objective=with_weight_prior(elbo, 60))
+    torch.testing.assert_close(weights(decayed), weights(as_objective), rtol=1e-4, atol=1e-6)
+    assert (weights(decayed) - weights(run(optimizer=optimizer, lr=0.01)[0])).abs().max() > 1e-5
 
 
 def test_fit_climbs_to_the_maximum_likelihood_of_a_solvable_model():
@@ -168,6 +178,8 @@ def test_a_run_needs_exactly_one_length(options, words):
         (dict(batch_size=1.5), "batch_size must be a positive integer"),
         (dict(lr=0.0), "lr must be a positive number, got 0"),
         (dict(lr=math.nan), "lr must be a positive number"),
+        (dict(weight_decay=-0.1), "weight_decay must be 0 or more"),
+        (dict(weight_decay=math.nan), "weight_decay must be 0 or more"),
         (dict(optimizer="adm"), "did you mean 'adam'"),
     ],
 )

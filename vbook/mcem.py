@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from vbook.distributions import draw
 from vbook.errors import VbookError
 from vbook.hmc import hmc_step, tune
-from vbook.objectives import log_weight_prior
 from vbook.training import OPTIMIZERS, History, _bar, _check, length, minibatches
 
 
@@ -70,8 +69,7 @@ def fit_mcem(
     """
     steps = length(len(x), batch_size, epochs, steps)
     _check(model, x, transitions=transitions, leapfrogs=leapfrogs, updates=updates, lr=lr)
-    weights = _weights(model)
-    ascent = OPTIMIZERS["adagrad"](weights, lr)
+    ascent = OPTIMIZERS["adagrad"](_weights(model), lr=lr, weight_decay=1 / len(x) if weight_prior else 0.0)
     shuffle = torch.Generator(x.device).manual_seed(seed)
     noise = torch.Generator(x.device).manual_seed(seed + 0x5EED)
     chains = draw(model.prior(), len(x), noise)  # (N, Z)
@@ -90,8 +88,6 @@ def fit_mcem(
             for update in range(updates):  # M: θ up the slope of log p(x|z); log p(z) has no part in it
                 log_px_z = model.decode(chain.z).log_prob(batch)
                 loss = -log_px_z.mean()
-                if weight_prior:
-                    loss = loss - log_weight_prior(weights) / len(x)
                 if not math.isfinite(loss.item()):
                     raise VbookError(_blame(log_px_z, history.steps + 1))
                 if not update:

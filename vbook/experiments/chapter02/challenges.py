@@ -31,7 +31,7 @@ def kl_per_latent(model, x: Tensor) -> Tensor:
     **DATA,
     profiles={
         "smoke": DEEP | dict(hidden=(50, 50, 50), images=640, batch_size=32, epochs=5, runs=1),
-        "laptop": DEEP | dict(hidden=(200, 200, 200), images=20_000, batch_size=128, epochs=4, runs=3),
+        "laptop": DEEP | dict(hidden=(200, 200, 200), images=20_000, batch_size=128, epochs=4, runs=2),
         "paper": DEEP | dict(hidden=(200, 200, 200), images=50_000, batch_size=128, epochs=40, runs=10),
     },
 )

@@ -8,7 +8,7 @@ from vbook.evaluation import evaluate, per_datapoint, sandwich, summarize
 from vbook.experiments.registry import Outcome, Setup, experiment
 from vbook.mcem import fit_mcem
 from vbook.models import vae
-from vbook.objectives import wake_sleep, with_weight_prior
+from vbook.objectives import wake_sleep
 from vbook.training import fit
 
 OBJECTIVES = {"aevb": elbo_analytic_kl, "wake_sleep": wake_sleep}
@@ -38,8 +38,8 @@ class Run:
         if self.method == "mcem":
             self.history = fit_mcem(model, self.x, weight_prior=True, **options)
         else:
-            objective = with_weight_prior(OBJECTIVES[self.method], len(self.x))
-            self.history = fit(model, self.x, objective, optimizer="adagrad", **options)
+            options |= dict(optimizer="adagrad", weight_decay=1 / len(self.x))
+            self.history = fit(model, self.x, OBJECTIVES[self.method], **options)
         return model
 
     def train_at_the_best_rate(self, pilot: int, marks, measure=None):
@@ -108,7 +108,7 @@ def compare_bounds(setup: Setup, likelihood: str) -> Outcome:
     protocol="static",
     profiles={
         "smoke": dict(hidden=30, sizes=(3, 20), pilot=600, marks=(600, 1_500, 3_000), points=100),
-        "laptop": dict(hidden=500, sizes=(3, 5, 10, 20, 200), pilot=5_000, marks=(10_000, 30_000, 100_000), points=2_000),
+        "laptop": dict(hidden=500, sizes=(3, 5, 10, 20, 200), pilot=3_000, marks=(10_000, 30_000, 100_000), points=2_000),
         "paper": dict(
             hidden=500,
             sizes=(3, 5, 10, 20, 200),
@@ -131,7 +131,7 @@ def rivals_mnist(setup: Setup) -> Outcome:
     protocol="real",
     profiles={
         "smoke": dict(hidden=20, sizes=(2, 10), pilot=400, marks=(400, 1_000, 2_000), points=100),
-        "laptop": dict(hidden=200, sizes=(2, 5, 10, 20), pilot=5_000, marks=(10_000, 30_000, 100_000), points=2_000),
+        "laptop": dict(hidden=200, sizes=(2, 5, 10, 20), pilot=3_000, marks=(10_000, 30_000, 100_000), points=2_000),
         "paper": dict(
             hidden=200,
             sizes=(2, 5, 10, 20),
