@@ -104,7 +104,9 @@ def sandwich(model, x: Tensor, draws: int, warm_up: int = 50, seed: int = 0) -> 
         z = simulate(model.prior(), generator, (256, 1))
         fits = torch.cat([model.decode(z).log_prob(part) for part in x.split(32)], 1)  # (256, B)
         start = z[fits.argmax(0), 0]
-    found = sample(log_joint(model, x), start, 2 * draws, warm_up=warm_up, generator=generator).draws
+    # A step size for each chain: one for all would leave the narrowest posteriors with chains that never move.
+    step_size = torch.full((len(x),), 0.1, dtype=start.dtype, device=x.device)
+    found = sample(log_joint(model, x), start, 2 * draws, warm_up=warm_up, step_size=step_size, generator=generator).draws
     with torch.no_grad():
         q = fit_gaussian(found[:draws])
         upper = log_px_reciprocal(model, x, found[draws:], q)
@@ -114,10 +116,18 @@ def sandwich(model, x: Tensor, draws: int, warm_up: int = 50, seed: int = 0) -> 
 
 
 def fit_gaussian(z: Tensor) -> FullCovarianceNormal:
-    """The Gaussian with the mean and the covariance of the draws z (S, B, Z), for each of the B; more than Z draws are needed."""
+    """The Gaussian with the mean and the covariance of the draws z (S, B, Z), for each of the B; more than Z draws are needed.
+
+    VbookError where the draws of a data point lie in fewer than Z directions, as those of a chain that hardly moved.
+    """
     mean = z.mean(0)
     shift = z - mean
-    tril = torch.linalg.cholesky(torch.einsum("sbi,sbj->bij", shift, shift) / (len(z) - 1))
+    tril, failed = torch.linalg.cholesky_ex(torch.einsum("sbi,sbj->bij", shift, shift) / (len(z) - 1))
+    if failed.any():
+        raise VbookError(
+            f"the draws of {int((failed > 0).sum())} of {z.shape[1]} data points vary in fewer than {z.shape[2]} directions: "
+            "take more draws or a longer warm-up"
+        )
     return FullCovarianceNormal(mean, tril.diagonal(dim1=-2, dim2=-1), tril)
 
 
