@@ -197,3 +197,10 @@ def test_each_chain_of_the_sandwich_starts_at_the_best_of_256_draws_from_the_pri
     misses = (x - (z @ W.T + model.bias.detach())[:, None]).square().sum(-1)  # (256, 70)
     torch.testing.assert_close(seen["start"], z[misses.argmin(0)])
     assert (seen["draws"], seen["warm_up"], seen["low"]) == (10, 2, 5)
+
+
+def test_draws_that_span_too_little_are_named():
+    z = torch.randn(10, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    z[:, 1] = z[:1, 1]  # a chain that never moved
+    with pytest.raises(VbookError, match="the draws of 1 of 3 data points vary in fewer than 2 directions"):
+        fit_gaussian(z)

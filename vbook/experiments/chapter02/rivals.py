@@ -155,7 +155,7 @@ def rivals_frey(setup: Setup) -> Outcome:
     profiles={
         "smoke": dict(hidden=30, z_dim=3, sizes=(100, 400), pilot=200, marks=(200, 800), points=4, draws=16, warm_up=8),
         "laptop": dict(
-            hidden=100, z_dim=3, sizes=(1_000, 50_000), pilot=2_000, marks=(2_000, 6_000, 20_000), points=20, draws=40, warm_up=40
+            hidden=100, z_dim=3, sizes=(1_000, 50_000), pilot=4_000, marks=(2_000, 6_000, 20_000), points=20, draws=40, warm_up=40
         ),
         "paper": dict(
             hidden=100,
