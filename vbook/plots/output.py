@@ -9,7 +9,7 @@ from ..errors import VbookError, nearest
 from .style import FONT, MATH_FONT, context
 
 CSS_DPI = 100  # an inch of figure is 100 pixels of the page
-PNG_DPI = 160  # sharp where a phone shows the page's 640 pixels on 390 wide with two or three dots to the pixel
+PNG_DPI = 130  # sharp where a phone shows the page's 640 pixels on 390 wide with two dots to the pixel
 TONES = ("lines", "image")
 
 
