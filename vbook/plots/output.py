@@ -48,7 +48,7 @@ def png_bytes(fig, few_colors: bool = True) -> bytes:
         fig.savefig(raw, format="png", dpi=PNG_DPI)  # what it says of its maker is dropped below
     picture = Image.open(raw)
     pixels = np.asarray(picture)
-    if few_colors or (np.ptp(pixels[..., :3][pixels[..., 3] > 0], axis=1) <= 16).all():  # the ink of labels is not quite grey
+    if few_colors or (np.ptp(pixels[..., :3][pixels[..., 3] > 0], axis=1) <= 24).all():  # the ink of labels is not quite grey
         index, palette = reduce_colors(pixels, 16 if few_colors and any(ax.images for ax in fig.axes) else 64)
         picture = Image.fromarray(index)
         picture.putpalette(palette.tobytes(), rawmode="RGBA")
