@@ -11,7 +11,7 @@ from vbook.errors import VbookError
 from vbook.pipeline.notebook import dumps, joined, tags
 
 #: A committed notebook is at most this large (bytes): a long chapter has 0.3 MB of text and code before its first picture.
-LIMIT = 1_600_000
+LIMIT = 2_000_000
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE_INFO = {
