@@ -22,6 +22,7 @@ ICONS = re.compile(r"\s*(?:<!-- So that users can add custom icons -->\s*)?<scri
 NAMELESS = re.compile(r'<button class="btn search-button-field[^>]*>')  # its visible text is its name
 LATER = re.compile(r'<script src(?=="[^"]*(?:searchtools|language_data|searchindex)\.js)')  # needed only when one searches
 HANDLER = re.compile(r"""(<[a-z][^<>]*?)\s+on[a-z]+\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
+PLAIN = re.compile(r'<span class="[np]">([^<]*)</span>')  # names and punctuation, most of a page of code
 CHARSET = re.compile(r"<meta charset=[^>]*>", re.IGNORECASE)
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
@@ -66,7 +67,8 @@ def finish_page(page: str) -> str:
     page = LATER.sub(r"<script defer src", page) if 'id="search-results"' not in page else page
     parts = SCRIPT.split(page)  # handlers are looked for in markup only: every third part, between the scripts
     scripts = [match[0] for match in SCRIPT.finditer(page)]
-    markup = [_without_handlers(part) for part in parts[::3]]
+    markup = [PLAIN.sub(r"\1", _without_handlers(part)) for part in parts[::3]]
+    markup = [part.replace(' jax="CHTML" style="position: relative;"', ' jax="CHTML"') for part in markup]
     page = "".join(a + b for a, b in zip(markup, [*scripts, ""], strict=True))
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}">'
     return CHARSET.sub(lambda found: f"{found[0]}\n    {meta}\n    {FAVICON}", page, count=1)
