@@ -22,7 +22,7 @@ ICONS = re.compile(r"\s*(?:<!-- So that users can add custom icons -->\s*)?<scri
 NAMELESS = re.compile(r'<button class="btn search-button-field[^>]*>')  # its visible text is its name
 LATER = re.compile(r'<script src(?=="[^"]*(?:searchtools|language_data|searchindex)\.js)')  # needed only when one searches
 HANDLER = re.compile(r"""(<[a-z][^<>]*?)\s+on[a-z]+\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
-PLAIN = re.compile(r'<span class="[np]">([^<]*)</span>')  # names and punctuation, most of a page of code
+PLAIN = re.compile(r'<span class="[npo]">([^<]*)</span>')  # names, punctuation, operators: most of a page of code
 CHARSET = re.compile(r"<meta charset=[^>]*>", re.IGNORECASE)
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
