@@ -105,7 +105,7 @@ def test_an_id_once_given_survives_edits():
 
 def test_too_large_is_refused_and_the_cell_named():
     big = nb(markdown("x"), code("1", outputs=[display(image_png="A" * LIMIT)]))
-    with pytest.raises(VbookError, match=r"02\.ipynb: 1\.00 MB.*cell 2"):
+    with pytest.raises(VbookError, match=r"02\.ipynb: 2\.00 MB.*cell 2"):
         check_size(big, "02.ipynb")
     check_size(nb(code("1", outputs=[display(image_png="A" * (LIMIT - 2000))])), "02.ipynb")
 

@@ -48,7 +48,7 @@ def test_png_output_is_as_the_site_expects(outputs):
     assert words == {"text/markdown": f"*{CAPTION}*", "text/plain": CAPTION}
     assert role == {"vbook": {"role": "caption"}}
     picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
-    assert picture.size == (800, 480)
+    assert picture.size == (650, 390)
     assert picture.convert("RGBA").getpixel((1, 1))[3] == 0  # the ground is transparent
 
 
