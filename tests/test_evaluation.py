@@ -159,7 +159,7 @@ def test_the_sandwich_encloses_log_px_on_average():
     """With twelve draws the low estimate lies below and the high one above, each by more than four standard errors.
 
     The high one has heavy tails (one Gaussian fitted to a stuck chain makes it jump), so 2,000 points leave it at 3 to 4 standard
-    errors, depending on the seed; 10,000 put it beyond 9 at each seed tried.
+    errors, depending on the seed; 10,000 put it at 9 to 11.
     """
     model, x, truth = gaussian_images(10_000)
     low, high = sandwich(model, x, draws=12)

@@ -245,7 +245,10 @@ def test_figure_2_6_keeps_train_from_test_low_from_high_and_small_from_large(bet
                     series = outcome.series[f"{method}_{size}_{end}_{side}"]
                     assert series == [early.mean().item(), early.mean().item() + 100_000]
                     assert outcome.metrics[f"{end}_{side}_{method}_{size}"] == summarize(early + 100_000).metric()
-    assert outcome.series["examples"] == [100, 200] and len(outcome.series) == 1 + len(outcome.metrics) == 25
+        for size in ("small", "large"):  # each method's stub lies 10,000 nats above the one before
+            lead = {"mean": -10_000.0 * k, "standard_error": 0.0, "n": 2, "unit": "nats"}
+            assert k == 0 or outcome.metrics[f"lead_{method}_{size}"] == lead
+    assert outcome.series["examples"] == [100, 200] and (len(outcome.series), len(outcome.metrics)) == (25, 28)
     assert (outcome.steps, outcome.examples, outcome.interrupted) == (12, 1_200, False)
 
 

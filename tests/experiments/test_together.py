@@ -1,12 +1,18 @@
 """Experiments side by side: the same outcomes as one after the other, kept for ``run``, errors included."""
 
 import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 
+import psutil
 import pytest
 import torch
 
 from vbook.errors import VbookError
-from vbook.experiments import registry, run_all, together
+from vbook.experiments import registry, run_all, start, together
 from vbook.experiments.registry import run
 
 PAIR = ("ch02-posterior", "ch02-vae-2")
@@ -19,6 +25,8 @@ def two_threads(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     yield
     torch.set_num_threads(threads)
+    for wait in list(registry.BEGUN.values()):
+        wait.end()
 
 
 def test_side_by_side_gives_what_one_after_the_other_gives(two_threads, monkeypatch, tmp_path):
@@ -44,7 +52,7 @@ def test_later_runs_get_the_same_outcome_and_nothing_runs_twice(two_threads, mon
 def test_with_one_thread_they_run_here(monkeypatch):
     monkeypatch.setattr(registry, "FINISHED", {})
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    monkeypatch.setattr(together, "_spread", None)
+    monkeypatch.setattr(together, "_begin", None)
     seen = []
     monkeypatch.setattr(registry, "_run", lambda id, *rest: seen.append(id) or registry.Outcome({}))
     run_all(*PAIR)
@@ -72,6 +80,72 @@ def _die(key):
     os.kill(os.getpid(), 9)
 
 
+def _sleep(key):
+    time.sleep(600)
+
+
+def workers():
+    return [
+        p for p in psutil.Process().children() if "loky" in " ".join(p.cmdline()) and "resource_tracker" not in str(p.cmdline())
+    ]
+
+
+def test_start_returns_at_once_and_run_waits(two_threads, monkeypatch):
+    """With one thread too, and the second call of ``start`` begins nothing twice."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    start(*PAIR)
+    assert [key[0] for key in registry.BEGUN] == list(PAIR) and not registry.FINISHED
+    begun = dict(registry.BEGUN)
+    start(*PAIR)
+    assert registry.BEGUN == begun
+    monkeypatch.setattr(registry, "_run", None)  # nothing runs here
+    outcome = run(PAIR[1])
+    assert outcome.record.experiment == PAIR[1] and "elbo_valid" in outcome.metrics
+    assert run_all(*PAIR)[PAIR[1]] is outcome and not registry.BEGUN
+    del begun
+
+
+def test_nothing_starts_on_a_gpu_or_with_bad_arguments(two_threads, monkeypatch):
+    monkeypatch.setattr(together, "_begin", None)
+    monkeypatch.setattr(registry, "_check_device", str)
+    start(*PAIR, device="cuda")
+    with pytest.raises(VbookError, match="unknown experiment"):
+        start("ch02-posterior", "ch02-nothing")
+    assert not registry.BEGUN
+
+
+@pytest.mark.parametrize("wait", [lambda: run(PAIR[0]), lambda: run_all(*PAIR)])
+def test_ctrl_c_while_waiting_ends_the_processes(two_threads, monkeypatch, wait):
+    monkeypatch.setattr(together, "_apart", _sleep)
+    start(*PAIR)
+    threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+    psutil.wait_procs(workers(), timeout=20)
+    assert not registry.BEGUN and not workers()
+
+
+BEGIN = """
+import os, time
+from vbook.experiments import start, together
+from tests.experiments.test_together import _sleep, workers
+together._apart = _sleep
+start("ch02-vae-2")
+while not workers(): time.sleep(0.1)
+print(workers()[0].pid, flush=True)
+{then}
+"""
+
+
+@pytest.mark.parametrize("then", ["", "os.kill(os.getpid(), 9)"], ids=["end of the script", "killed"])
+def test_the_processes_end_with_their_parent(then):
+    done = subprocess.run([sys.executable, "-c", BEGIN.format(then=then)], capture_output=True, text=True, timeout=60)
+    worker = int(done.stdout)
+    if psutil.pid_exists(worker):
+        psutil.wait_procs([psutil.Process(worker)], timeout=20)
+    assert not psutil.pid_exists(worker), done.stderr
+
+
 def test_an_error_in_another_process_is_this_process_error(two_threads, tmp_path):
     with pytest.raises(VbookError, match="binarized-mnist"):
         run_all(*PAIR, profile="laptop", data_root=str(tmp_path / "nowhere"))
@@ -89,7 +163,7 @@ def test_bars_are_drawn_when_asked_for_and_not_switched_off(monkeypatch, asked, 
 
 
 def test_bad_arguments_start_nothing(two_threads, monkeypatch):
-    monkeypatch.setattr(together, "_spread", None)
+    monkeypatch.setattr(together, "_begin", None)
     with pytest.raises(VbookError, match="unknown experiment"):
         run_all("ch02-posterior", "ch02-nothing")
     with pytest.raises(VbookError, match="unknown profile"):

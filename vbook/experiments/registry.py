@@ -21,6 +21,7 @@ from vbook.results.weights import save_weights
 
 _REGISTRY: dict[str, "Experiment"] = {}
 FINISHED: dict[tuple, "Outcome"] = {}  # the runs of this process, so that a chapter's cells share them
+BEGUN: dict[tuple, Callable[[], "Outcome"]] = {}  # runs begun in other processes, and how to wait for each
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,13 @@ def run(id: str, profile: str = "smoke", seed: int = 0, device: str = "cpu", dat
     """Run experiment ``id`` at ``profile``: once a process for the same arguments, later calls get the same Outcome.
 
     ``smoke`` always takes the embedded stand-in; the other profiles take the real set from ``data_root`` (else ``$VBOOK_DATA``,
-    else the cache folder). The record goes to ``$VBOOK_RECORDS`` when that names a folder.
+    else the cache folder). The record goes to ``$VBOOK_RECORDS`` when that names a folder. An experiment that ``start`` has begun
+    in another process is waited for.
     """
     key = arguments(id, profile, seed, device, data_root)
     if key not in FINISHED:
-        outcome = _run(*key, shows(progress))
+        wait = BEGUN.pop(key, None)
+        outcome = wait() if wait else _run(*key, shows(progress))
         remember(key, outcome)
         return outcome
     return FINISHED[key]

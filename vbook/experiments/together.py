@@ -1,6 +1,10 @@
 """Several experiments side by side, one core each: small networks use two cores better as two runs than as two threads of one."""
 
 import io
+import os
+import threading
+import time
+import weakref
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 
@@ -8,44 +12,96 @@ import torch
 
 from vbook.errors import VbookError
 from vbook.experiments import registry
-from vbook.experiments.registry import Outcome, arguments, run, shows
+from vbook.experiments.registry import BEGUN, Outcome, arguments, run, shows
+
+
+def start(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None) -> None:
+    """Begin to ``run`` the experiments ``ids``, which must not need each other, and return at once; ``run`` waits for its own.
+
+    They run in processes of one thread each, at most as many as PyTorch would use threads, and end with this process. On a GPU
+    nothing begins before ``run``.
+    """
+    keys = [arguments(registry.find(id).id, profile, seed, device, data_root) for id in ids]
+    new = [key for key in keys if key not in registry.FINISHED and key not in BEGUN]
+    if new and torch.device(device).type == "cpu":
+        _begin(new, min(len(new), torch.get_num_threads()))
 
 
 def run_all(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None, progress=False) -> dict[str, Outcome]:
     """``run`` each of the experiments ``ids``, which must not need each other; later calls of ``run`` get the same Outcomes.
 
-    On the CPU they run in processes of one thread each, at most as many as PyTorch would use threads; on a GPU, or with one
-    thread, one after the other in this process. What has finished is kept when another fails; Ctrl-C ends them all.
+    What has been begun is waited for; the rest is begun as by ``start``, or runs in this process where PyTorch has one thread.
+    What has finished is kept when another fails; Ctrl-C ends them all.
     """
+    from tqdm.auto import tqdm
+
     keys = {id: arguments(registry.find(id).id, profile, seed, device, data_root) for id in ids}
-    waiting = [id for id in ids if keys[id] not in registry.FINISHED]
-    workers = min(len(waiting), torch.get_num_threads())
-    if workers > 1 and torch.device(device).type == "cpu":
-        _spread([keys[id] for id in waiting], workers, progress)
+    if torch.get_num_threads() > 1 and sum(key not in registry.FINISHED for key in keys.values()) > 1:
+        start(*ids, profile=profile, seed=seed, device=device, data_root=data_root)
+    begun = {BEGUN[key].future: key for key in keys.values() if key in BEGUN}
+    failed = []
+    try:
+        for done in tqdm(as_completed(begun), total=len(begun), disable=not shows(progress), unit="experiment", leave=False):
+            try:
+                run(*begun[done])
+            except Exception as error:  # the others are still worth having
+                failed.append(error)
+    except KeyboardInterrupt:
+        for wait in [BEGUN[key] for key in keys.values() if key in BEGUN]:
+            wait.end()
+        raise
+    if failed:
+        raise failed[0]
     return {id: run(*keys[id], progress) for id in ids}
 
 
-def _spread(keys: list[tuple], workers: int, progress: bool) -> None:
-    from joblib.externals.loky import ProcessPoolExecutor  # unlike the standard one it can end its workers
-    from tqdm.auto import tqdm
+class _Wait:
+    """Call it to wait for the outcome of one experiment that runs in another process."""
 
-    failed = []
-    pool = ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        futures = {pool.submit(_apart, key): key for key in keys}
-        for done in tqdm(as_completed(futures), total=len(keys), disable=not shows(progress), unit="experiment", leave=False):
-            try:
-                outcome = torch.load(io.BytesIO(done.result()), weights_only=False)  # our own bytes, from our own process
-            except BrokenProcessPool:
-                failed.append(VbookError(f"the process of {futures[done][0]} was killed, perhaps for want of memory"))
-            except Exception as error:  # the others are still worth having
-                failed.append(error)
-            else:
-                registry.remember(futures[done], outcome)
-    finally:
-        pool.shutdown(kill_workers=True)
-    if failed:
-        raise failed[0]
+    def __init__(self, key: tuple, pool):
+        self.key, self.pool, self.future = key, pool, pool.submit(_apart, key)
+
+    def __call__(self) -> Outcome:
+        try:
+            return torch.load(io.BytesIO(self.future.result()), weights_only=False)  # our own bytes, from our own process
+        except BrokenProcessPool:
+            raise VbookError(f"the process of {self.key[0]} was killed, perhaps for want of memory") from None
+        except KeyboardInterrupt:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """End the processes of this experiment and of those begun with it."""
+        for key in [key for key, other in BEGUN.items() if other.pool is self.pool]:
+            del BEGUN[key]
+        self.pool.shutdown(kill_workers=True)
+
+
+def _begin(keys: list[tuple], workers: int) -> None:
+    from joblib.externals.loky.process_executor import ProcessPoolExecutor  # unlike the standard one it can end its workers
+
+    pool = ProcessPoolExecutor(workers, initializer=_alone, initargs=(os.getpid(),))
+    BEGUN.update({key: _Wait(key, pool) for key in keys})
+    still = weakref.ref(pool)  # so that its processes end when all of them has been waited for
+
+    def end():
+        if pool := still():
+            pool.shutdown(kill_workers=True)
+
+    # At its exit Python would wait for all that is left to do, in hooks that run before those of `atexit`; the last comes first.
+    threading._register_atexit(end)
+
+
+def _alone(parent: int) -> None:
+    """Prepare a process for one experiment after the other: one thread, and no life beyond its parent's."""
+    torch.set_num_threads(1)
+
+    def end_with_parent():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _apart(key: tuple) -> bytes:

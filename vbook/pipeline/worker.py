@@ -34,6 +34,8 @@ def execute(job: dict, report=lambda cell: None) -> dict | None:
                 started(cell, cell_index, **more)
 
             nb_man.cell_start = cell_start
+            # papermill would write the whole notebook before and after each cell; execute_notebook writes it at the end anyway.
+            nb_man.save = lambda **more: None
             return super().execute_managed_notebook(nb_man, kernel_name, **options)
 
     papermill_engines.register("vbook", Reporting)
