@@ -142,9 +142,9 @@ def rivals_frey(setup: Setup) -> Outcome:
     stand_in="digits",
     protocol="static",
     profiles={
-        "smoke": dict(hidden=30, z_dim=3, sizes=(100, 400), pilot=200, marks=(200, 800), points=4, draws=16, warm_up=8),
+        "smoke": dict(hidden=30, z_dim=3, sizes=(100, 400), pilot=200, marks=(200, 800), points=4, draws=10, warm_up=5),
         "laptop": dict(
-            hidden=100, z_dim=3, sizes=(1_000, 50_000), pilot=4_000, marks=(2_000, 6_000, 20_000), points=20, draws=40, warm_up=40
+            hidden=100, z_dim=3, sizes=(1_000, 50_000), pilot=4_000, marks=(2_000, 6_000, 20_000), points=60, draws=40, warm_up=40
         ),
         "paper": PAPER | dict(hidden=100, z_dim=3, sizes=(1_000, 50_000), points=500, draws=500, warm_up=200),
     },
