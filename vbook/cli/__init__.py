@@ -78,7 +78,8 @@ def run(
 
     \b
     Example: vbook run 2 --profile laptop --seed 1
-    Copies go to _build/executed/<profile>/; a chapter that fails is kept beside as <stem>.failed.ipynb.
+    Copies go to _build/executed/<profile>/, records to _build/records/ whatever $VBOOK_RECORDS says; a chapter that fails is kept
+    beside the copies as <stem>.failed.ipynb.
     """
     from vbook.pipeline import run_chapters
 
