@@ -90,8 +90,9 @@ def workers():
     ]
 
 
-def test_start_returns_at_once_and_run_waits(two_threads, monkeypatch):
-    """With one thread too, and the second call of ``start`` begins nothing twice."""
+def test_start_returns_at_once_and_run_waits(two_threads, monkeypatch, capsys):
+    """With one thread too, and the second call of ``start`` begins nothing twice. Who asks for progress sees a clock."""
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     start(*PAIR)
     assert [key[0] for key in registry.BEGUN] == list(PAIR) and not registry.FINISHED
@@ -99,7 +100,8 @@ def test_start_returns_at_once_and_run_waits(two_threads, monkeypatch):
     start(*PAIR)
     assert registry.BEGUN == begun
     monkeypatch.setattr(registry, "_run", None)  # nothing runs here
-    outcome = run(PAIR[1])
+    outcome = run(PAIR[1], progress=True)
+    assert f"waiting for {PAIR[1]} 00:0" in capsys.readouterr().err
     assert outcome.record.experiment == PAIR[1] and "elbo_valid" in outcome.metrics
     assert run_all(*PAIR)[PAIR[1]] is outcome and not registry.BEGUN
     del begun

@@ -21,7 +21,7 @@ from vbook.results.weights import save_weights
 
 _REGISTRY: dict[str, "Experiment"] = {}
 FINISHED: dict[tuple, "Outcome"] = {}  # the runs of this process, so that a chapter's cells share them
-BEGUN: dict[tuple, Callable[[], "Outcome"]] = {}  # runs begun in other processes, and how to wait for each
+BEGUN: dict[tuple, Callable[[bool], "Outcome"]] = {}  # runs begun in other processes, and how to wait for each
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def run(id: str, profile: str = "smoke", seed: int = 0, device: str = "cpu", dat
     key = arguments(id, profile, seed, device, data_root)
     if key not in FINISHED:
         wait = BEGUN.pop(key, None)
-        outcome = wait() if wait else _run(*key, shows(progress))
+        outcome = wait(shows(progress)) if wait else _run(*key, shows(progress))
         remember(key, outcome)
         return outcome
     return FINISHED[key]

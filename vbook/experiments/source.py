@@ -29,9 +29,9 @@ def code_of(function) -> str:
 
 def _code_at(file: Path, name: str, package: Path) -> str:
     found = _reachable(file, name, package)
-    parts = [f"# {path.name} {key.partition(' ')[0]}\n{ast.unparse(_bare(_module(path)[0][key]))}" for path, key in sorted(found)]
-    parts += [ast.unparse(_bare(_module(package / "experiments" / "registry.py")[0][key])) for key in STARTED_BY]
-    parts += [ast.unparse(_bare(ast.parse((package / always).read_text(encoding="utf-8")))) for always in ALWAYS]
+    parts = [f"# {path.name} {key.partition(' ')[0]}\n{_definition(path, key)[0]}" for path, key in sorted(found)]
+    parts += [_definition(package / "experiments" / "registry.py", key)[0] for key in STARTED_BY]
+    parts += [_whole(package / always, (package / always).stat().st_mtime_ns) for always in ALWAYS]
     return "\n".join(parts)
 
 
@@ -44,10 +44,32 @@ def _reachable(file: Path, name: str, package: Path) -> set[tuple[Path, str]]:
             continue
         found.add(place)
         path, key = place
-        definitions, _ = _module(path)
-        waiting += [(path, used) for used in _uses(_bare(definitions[key]))]
-        waiting += [(path, other) for other, node in definitions.items() if key in _mentions(*_effects(other, node))]
+        waiting += [(path, used) for used in _definition(path, key)[1]]
+        waiting += [(path, other) for other, acts_on in _acts_on(path, path.stat().st_mtime_ns).items() if key in acts_on]
     return found
+
+
+def _definition(file: Path, key: str) -> tuple[str, set[str]]:
+    """The text of a definition, bare, and the names that it uses."""
+    return _read(file, file.stat().st_mtime_ns, key)
+
+
+# A chapter asks for the digests of a dozen records, which share most of their code: each piece of it is read once a process.
+@functools.cache
+def _read(file: Path, changed: int, key: str) -> tuple[str, set[str]]:
+    bare = _bare(_parsed(file, changed)[0][key])
+    return ast.unparse(bare), _uses(bare)
+
+
+@functools.cache
+def _whole(file: Path, _changed: int) -> str:
+    return ast.unparse(_bare(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+@functools.cache
+def _acts_on(file: Path, changed: int) -> dict[str, set[str]]:
+    """For each definition of a module the names of those that it acts on."""
+    return {name: _mentions(*_effects(name, node)) for name, node in _parsed(file, changed)[0].items()}
 
 
 def _effects(name: str, node: ast.stmt) -> list[ast.AST]:

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 import weakref
-from concurrent.futures import as_completed
+from concurrent.futures import as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 
 import torch
@@ -47,8 +47,8 @@ def run_all(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None, pr
             except Exception as error:  # the others are still worth having
                 failed.append(error)
     except KeyboardInterrupt:
-        for wait in [BEGUN[key] for key in keys.values() if key in BEGUN]:
-            wait.end()
+        for other in [BEGUN[key] for key in keys.values() if key in BEGUN]:
+            other.end()
         raise
     if failed:
         raise failed[0]
@@ -56,13 +56,20 @@ def run_all(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None, pr
 
 
 class _Wait:
-    """Call it to wait for the outcome of one experiment that runs in another process."""
+    """Call it to wait for the outcome of one experiment that runs in another process, with a clock or without."""
 
     def __init__(self, key: tuple, pool):
         self.key, self.pool, self.future = key, pool, pool.submit(_apart, key)
 
-    def __call__(self) -> Outcome:
+    def __call__(self, progress: bool) -> Outcome:
+        from tqdm.auto import tqdm
+
         try:
+            with tqdm(
+                desc=f"waiting for {self.key[0]}", disable=not progress, bar_format="{desc} {elapsed}", leave=False
+            ) as clock:
+                while not wait([self.future], timeout=1).done:
+                    clock.refresh()
             return torch.load(io.BytesIO(self.future.result()), weights_only=False)  # our own bytes, from our own process
         except BrokenProcessPool:
             raise VbookError(f"the process of {self.key[0]} was killed, perhaps for want of memory") from None

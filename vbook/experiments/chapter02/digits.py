@@ -170,7 +170,7 @@ def marginal(setup: Setup) -> Outcome:
     title="importance-weighted training with L = 1, 5, 20",
     **DATA,
     profiles={
-        "smoke": dict(hidden=100, batch_size=32, lr=1e-3, epochs=4, z_dim=20, images=1_297, points=200, samples=64),
+        "smoke": dict(hidden=100, batch_size=32, lr=1e-3, epochs=3, z_dim=20, images=1_297, points=200, samples=32),
         "laptop": dict(hidden=100, batch_size=16, lr=1e-3, epochs=1, z_dim=20, images=25_000, points=300, samples=500),
         "paper": dict(hidden=500, batch_size=128, lr=1e-3, epochs=40, z_dim=20, images=50_000, points=1000, samples=5000),
     },
