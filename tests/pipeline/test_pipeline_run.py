@@ -14,7 +14,7 @@ from samples import PARAMETERS, chapter, checkout, code, markdown
 
 from vbook import paths
 from vbook.errors import VbookError
-from vbook.pipeline import notebook, pool, run_chapters
+from vbook.pipeline import commit, notebook, pool, run_chapters
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +88,14 @@ def test_records_of_another_profile_are_committed(book):
     assert run_chapters(["2"], "laptop", do_commit=True) == []
     assert (book / "book" / "results" / "ch02-a.laptop.json").read_text() == "{}"
     assert (book / "chapters" / "02-first.ipynb").read_bytes() == before
+
+
+def test_numbers_rewritten_by_a_commit_reach_the_executed_copy(book, monkeypatch):
+    """Else the build that follows would complain about the old ones."""
+    page = book / "chapters" / "02-first.ipynb"
+    monkeypatch.setattr(commit, "rewrite_numbers", lambda pages: edit(page, "## One", "## One and a half") or [])
+    assert run_chapters(["2"], do_commit=True) == []
+    assert executed(book)["cells"][3]["source"] == notebook.read(page)["cells"][3]["source"] == "## One and a half"
 
 
 def test_a_failing_cell_is_named_and_nothing_else_suffers(book):

@@ -4,7 +4,7 @@ import contextlib
 import json
 import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vbook import paths
@@ -235,6 +235,8 @@ def _commit(plans: list[Plan], profile: str, top: Path) -> None:
     for complaint in commit.rewrite_numbers(pages):
         print(f"note: {complaint}")
     for plan in plans:
+        if plan.copy.is_file():  # a build right after this shows the new numbers
+            _refresh(replace(plan, nb=notebook.read(plan.source)))
         if profile == "smoke":
             code = [cell["source"] for cell in notebook.code_cells(plan.nb)]
             changed = commit.commit_notebook(plan.source, plan.copy, code)
