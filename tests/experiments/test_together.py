@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from vbook.errors import VbookError
-from vbook.experiments import registry, run_all, start, together
-from vbook.experiments.registry import run
+from vbook.experiments import registry, run, start, together
 
 PAIR = ("ch02-posterior", "ch02-vae-2")
 
@@ -31,7 +30,8 @@ def two_threads(monkeypatch):
 
 def test_side_by_side_gives_what_one_after_the_other_gives(two_threads, monkeypatch, tmp_path):
     monkeypatch.setenv("VBOOK_RECORDS", str(tmp_path))
-    apart = run_all(*PAIR)
+    start(*PAIR)
+    apart = {id: run(id) for id in PAIR}
     assert sorted(path.name for path in tmp_path.glob("*.json")) == [f"{id}.smoke.json" for id in PAIR]
     monkeypatch.setattr(registry, "FINISHED", {})
     torch.set_num_threads(1)
@@ -41,39 +41,30 @@ def test_side_by_side_gives_what_one_after_the_other_gives(two_threads, monkeypa
         assert all(torch.equal(a, b) for a, b in zip(apart[id].model.parameters(), here[id].model.parameters(), strict=True))
 
 
-def test_later_runs_get_the_same_outcome_and_nothing_runs_twice(two_threads, monkeypatch):
-    monkeypatch.setattr(together, "_apart", None)  # a process would fail
-    known = {id: registry.Outcome({}) for id in PAIR}
-    for id, outcome in known.items():
-        registry.remember(registry.arguments(id, "smoke", 0, "cpu", None), outcome)
-    assert run_all(*PAIR) == known
-
-
-def test_with_one_thread_they_run_here(monkeypatch):
-    monkeypatch.setattr(registry, "FINISHED", {})
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+def test_what_is_known_does_not_run_again(two_threads, monkeypatch):
     monkeypatch.setattr(together, "_begin", None)
-    seen = []
-    monkeypatch.setattr(registry, "_run", lambda id, *rest: seen.append(id) or registry.Outcome({}))
-    run_all(*PAIR)
-    assert seen == list(PAIR)
+    for id in PAIR:
+        registry.remember(registry.arguments(id, "smoke", 0, "cpu", None), registry.Outcome({}))
+    start(*PAIR)
 
 
 def test_what_has_finished_is_kept_when_another_fails(two_threads, monkeypatch, tmp_path):
     """The first experiment can't write its record, an error of the worker alone; the other finishes all the same."""
     monkeypatch.setenv("VBOOK_RECORDS", str(tmp_path))
     (tmp_path / f"{PAIR[0]}.smoke.json").mkdir()
-    seen = []
-    monkeypatch.setattr(registry, "_run", lambda id, *rest: seen.append(id))
+    monkeypatch.setattr(registry, "_run", None)  # nothing runs here
+    start(*PAIR)
     with pytest.raises((VbookError, OSError)):
-        run_all(*PAIR)
-    assert not seen and [key[0] for key in registry.FINISHED] == [PAIR[1]]
+        run(PAIR[0])
+    assert run(PAIR[1]).metrics and [key[0] for key in registry.FINISHED] == [PAIR[1]]
 
 
 def test_a_killed_process_is_named(two_threads, monkeypatch):
     monkeypatch.setattr(together, "_apart", _die)
-    with pytest.raises(VbookError, match="was killed, perhaps for want of memory"):
-        run_all(*PAIR)
+    start(*PAIR)
+    for id in PAIR:
+        with pytest.raises(VbookError, match=f"the process of {id} was killed, perhaps for want of memory"):
+            run(id)
 
 
 def _die(key):
@@ -103,26 +94,22 @@ def test_start_returns_at_once_and_run_waits(two_threads, monkeypatch, capsys):
     outcome = run(PAIR[1], progress=True)
     assert f"waiting for {PAIR[1]} 00:0" in capsys.readouterr().err
     assert outcome.record.experiment == PAIR[1] and "elbo_valid" in outcome.metrics
-    assert run_all(*PAIR)[PAIR[1]] is outcome and not registry.BEGUN
-    del begun
+    assert run(PAIR[1]) is outcome and [key[0] for key in registry.BEGUN] == [PAIR[0]]
 
 
-def test_nothing_starts_on_a_gpu_or_with_bad_arguments(two_threads, monkeypatch):
+def test_nothing_starts_on_a_gpu(two_threads, monkeypatch):
     monkeypatch.setattr(together, "_begin", None)
     monkeypatch.setattr(registry, "_check_device", str)
     start(*PAIR, device="cuda")
-    with pytest.raises(VbookError, match="unknown experiment"):
-        start("ch02-posterior", "ch02-nothing")
     assert not registry.BEGUN
 
 
-@pytest.mark.parametrize("wait", [lambda: run(PAIR[0]), lambda: run_all(*PAIR)])
-def test_ctrl_c_while_waiting_ends_the_processes(two_threads, monkeypatch, wait):
+def test_ctrl_c_while_waiting_ends_the_processes(two_threads, monkeypatch):
     monkeypatch.setattr(together, "_apart", _sleep)
     start(*PAIR)
     threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        wait()
+        run(PAIR[0])
     psutil.wait_procs(workers(), timeout=20)
     assert not registry.BEGUN and not workers()
 
@@ -149,8 +136,10 @@ def test_the_processes_end_with_their_parent(then):
 
 
 def test_an_error_in_another_process_is_this_process_error(two_threads, tmp_path):
+    nowhere = dict(profile="laptop", data_root=str(tmp_path / "nowhere"))
+    start(*PAIR, **nowhere)
     with pytest.raises(VbookError, match="binarized-mnist"):
-        run_all(*PAIR, profile="laptop", data_root=str(tmp_path / "nowhere"))
+        run(PAIR[0], **nowhere)
     assert not registry.FINISHED
 
 
@@ -167,6 +156,6 @@ def test_bars_are_drawn_when_asked_for_and_not_switched_off(monkeypatch, asked, 
 def test_bad_arguments_start_nothing(two_threads, monkeypatch):
     monkeypatch.setattr(together, "_begin", None)
     with pytest.raises(VbookError, match="unknown experiment"):
-        run_all("ch02-posterior", "ch02-nothing")
+        start("ch02-posterior", "ch02-nothing")
     with pytest.raises(VbookError, match="unknown profile"):
-        run_all(*PAIR, profile="fast")
+        start(*PAIR, profile="fast")

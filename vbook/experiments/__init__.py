@@ -3,6 +3,6 @@
 from vbook.experiments import chapter02
 from vbook.experiments.queue import reproduce
 from vbook.experiments.registry import Experiment, Outcome, Setup, experiments, find, run
-from vbook.experiments.together import run_all, start
+from vbook.experiments.together import start
 
-__all__ = ["Experiment", "Outcome", "Setup", "chapter02", "experiments", "find", "reproduce", "run", "run_all", "start"]
+__all__ = ["Experiment", "Outcome", "Setup", "chapter02", "experiments", "find", "reproduce", "run", "start"]

@@ -5,14 +5,14 @@ import os
 import threading
 import time
 import weakref
-from concurrent.futures import as_completed, wait
+from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
 
 import torch
 
 from vbook.errors import VbookError
 from vbook.experiments import registry
-from vbook.experiments.registry import BEGUN, Outcome, arguments, run, shows
+from vbook.experiments.registry import BEGUN, Outcome, arguments, run
 
 
 def start(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None) -> None:
@@ -25,34 +25,6 @@ def start(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None) -> N
     new = [key for key in keys if key not in registry.FINISHED and key not in BEGUN]
     if new and torch.device(device).type == "cpu":
         _begin(new, min(len(new), torch.get_num_threads()))
-
-
-def run_all(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None, progress=False) -> dict[str, Outcome]:
-    """``run`` each of the experiments ``ids``, which must not need each other; later calls of ``run`` get the same Outcomes.
-
-    What has been begun is waited for; the rest is begun as by ``start``, or runs in this process where PyTorch has one thread.
-    What has finished is kept when another fails; Ctrl-C ends them all.
-    """
-    from tqdm.auto import tqdm
-
-    keys = {id: arguments(registry.find(id).id, profile, seed, device, data_root) for id in ids}
-    if torch.get_num_threads() > 1 and sum(key not in registry.FINISHED for key in keys.values()) > 1:
-        start(*ids, profile=profile, seed=seed, device=device, data_root=data_root)
-    begun = {BEGUN[key].future: key for key in keys.values() if key in BEGUN}
-    failed = []
-    try:
-        for done in tqdm(as_completed(begun), total=len(begun), disable=not shows(progress), unit="experiment", leave=False):
-            try:
-                run(*begun[done])
-            except Exception as error:  # the others are still worth having
-                failed.append(error)
-    except KeyboardInterrupt:
-        for other in [BEGUN[key] for key in keys.values() if key in BEGUN]:
-            other.end()
-        raise
-    if failed:
-        raise failed[0]
-    return {id: run(*keys[id], progress) for id in ids}
 
 
 class _Wait:
