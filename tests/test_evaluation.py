@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.distributions import MultivariateNormal
+from torch.distributions import Independent, MultivariateNormal, Normal
 
 from vbook import evaluation
 from vbook.bounds import elbo
@@ -24,6 +24,7 @@ from vbook.evaluation import (
 )
 from vbook.models import LinearGaussian, vae
 
+F64 = dict(dtype=torch.float64)
 X = (torch.rand(50, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
 MODEL = vae(12, 2, hidden=(6,), seed=1)
 
@@ -208,3 +209,30 @@ def test_draws_that_span_too_little_are_named():
     z[:, 1] = z[:1, 1]  # a chain that never moved
     with pytest.raises(VbookError, match="the draws of 1 of 3 data points vary in fewer than 2 directions"):
         fit_gaussian(z)
+    with pytest.raises(VbookError, match="over 2 latents needs at least 3 draws, got 2"):
+        fit_gaussian(z[:2])
+
+
+def test_no_chain_that_moved_once_passes_by_rounding():
+    """In single precision the Cholesky decomposition of a singular covariance often succeeds."""
+    z = torch.randn(2, 500, 3, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(VbookError, match="the draws of 500 of 500 data points vary in fewer than 3 directions"):
+        fit_gaussian(z[[0, 0, 0, 1, 1, 1, 1]])
+    near = torch.randn(50, 500, 1, generator=torch.Generator().manual_seed(1)).expand(-1, -1, 3)
+    assert fit_gaussian(near + 0.01 * torch.randn(50, 500, 3, generator=torch.Generator().manual_seed(2))).batch_shape == (500,)
+
+
+def test_each_chain_of_the_sandwich_has_its_own_step():
+    """Two posteriors, one 300 times as wide: a common step would leave one of them without moves, and the estimates far apart."""
+
+    class TwoWidths:
+        def prior(self):
+            return Independent(Normal(torch.zeros(1, **F64), 1.0), 1)
+
+        def decode(self, z):  # the second data point measures z 300 times as well as the first
+            return Independent(Normal(z * torch.tensor([[1.0], [300.0]], **F64), 1.0), 1)
+
+    x = torch.tensor([[0.3], [120.0]], **F64)
+    truth = Normal(0.0, torch.tensor([2.0, 90_001.0], **F64).sqrt()).log_prob(x[:, 0])
+    for estimate in sandwich(TwoWidths(), x, draws=200, warm_up=200):
+        torch.testing.assert_close(estimate, truth, atol=0.05, rtol=0)

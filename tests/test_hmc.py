@@ -231,3 +231,13 @@ def test_split_rhat_sees_chains_apart_and_a_chain_that_drifts():
 def test_bad_input_is_refused(call, words):
     with pytest.raises(VbookError, match=words):
         call()
+
+
+def test_jitter_draws_each_chains_step_from_both_sides():
+    """In a flat landscape nothing bends the path: the distance over the momentum is the step, between 0.9 and 1.1 times 0.5."""
+    z = torch.zeros(2_000, 1, **F64)
+    moved = hmc_step(lambda z: 0 * z[:, 0], z, 0.5, 1, generator(3), jitter=0.1).z
+    g = generator(3)
+    torch.rand(2_000, 1, generator=g, **F64)
+    steps = moved / torch.randn(2_000, 1, generator=g, **F64)
+    assert 0.45 <= steps.min() < 0.451 and 0.549 < steps.max() <= 0.55 and abs(steps.mean() - 0.5) < 0.003

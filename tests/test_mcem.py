@@ -52,6 +52,11 @@ def test_it_reaches_the_maximum_likelihood():
     assert 0.88 < sum(late) / len(late) < 0.92
 
 
+def test_the_step_is_tuned_to_the_target():
+    late = run(120, lr=1e-12, updates=1, target=0.6)[1].column("acceptance")[90:]
+    assert 0.55 < sum(late) / len(late) < 0.65
+
+
 def test_chains_sample_the_posterior():
     """With a rate of almost 0 the decoder stands still; chains standardised by the exact posterior are N(0, I)."""
     model, history = run(30, lr=1e-12, updates=1)

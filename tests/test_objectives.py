@@ -101,8 +101,10 @@ def test_warmup_counts_the_steps_of_fit():
         seen.append(beta)
         return annealed(model, x, beta, generator=generator)
 
-    fit(vae(12, 2, hidden=(6,)), X, warmup(4, spy), epochs=3, batch_size=3)
-    assert seen == [0, 0.25, 0.5, 0.75, 1, 1]
+    ramp = warmup(4, spy)
+    for _ in range(2):  # another model begins again
+        fit(vae(12, 2, hidden=(6,)), X, ramp, epochs=3, batch_size=3)
+    assert seen == 2 * [0, 0.25, 0.5, 0.75, 1, 1]
 
 
 def test_wake_and_sleep_directions_are_unbiased():
@@ -201,8 +203,11 @@ def test_bad_options_are_refused():
         (lambda: free_bits(model, X, math.nan), "0 nats or more"),
         (lambda: free_bits(full, X, 0.1), "factorised Gaussian.*FullCovarianceNormal"),
         (lambda: annealed(model, X, -1.0), "beta must be"),
+        (lambda: annealed(model, X, math.inf), "beta must be"),
         (lambda: warmup(0), "at least 1, got 0"),
+        (lambda: warmup(2.5), "whole number"),
         (lambda: with_weight_prior(elbo, 0), "at least 1, got 0"),
+        (lambda: with_weight_prior(elbo, math.nan), "at least 1, got nan"),
     ):
         with pytest.raises(VbookError, match=words):
             call()

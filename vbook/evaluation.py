@@ -118,17 +118,23 @@ def sandwich(model, x: Tensor, draws: int, warm_up: int = 50, seed: int = 0) -> 
 def fit_gaussian(z: Tensor) -> FullCovarianceNormal:
     """The Gaussian with the mean and the covariance of the draws z (S, B, Z), for each of the B; more than Z draws are needed.
 
-    VbookError where the draws of a data point lie in fewer than Z directions, as those of a chain that hardly moved.
+    VbookError where the draws of a data point lie in fewer than Z directions, to rounding: those of a chain that hardly moved.
     """
+    if len(z) <= z.shape[-1]:
+        raise VbookError(f"a Gaussian over {z.shape[-1]} latents needs at least {z.shape[-1] + 1} draws, got {len(z)}")
     mean = z.mean(0)
     shift = z - mean
-    tril, failed = torch.linalg.cholesky_ex(torch.einsum("sbi,sbj->bij", shift, shift) / (len(z) - 1))
+    covariance = torch.einsum("sbi,sbj->bij", shift, shift) / (len(z) - 1)
+    tril, failed = torch.linalg.cholesky_ex(covariance)
+    # Rounding leaves a direction without draws a width of about √ε, for a covariance is rounded to ε.
+    width, sd = tril.diagonal(dim1=-2, dim2=-1), covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+    failed = (failed > 0) | (width <= 4 * torch.finfo(z.dtype).eps ** 0.5 * sd).any(-1)
     if failed.any():
         raise VbookError(
-            f"the draws of {int((failed > 0).sum())} of {z.shape[1]} data points vary in fewer than {z.shape[2]} directions: "
+            f"the draws of {int(failed.sum())} of {z.shape[1]} data points vary in fewer than {z.shape[2]} directions: "
             "take more draws or a longer warm-up"
         )
-    return FullCovarianceNormal(mean, tril.diagonal(dim1=-2, dim2=-1), tril)
+    return FullCovarianceNormal(mean, width, tril)
 
 
 def effective_sample_size(log_w: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ Each takes a model and x (B, D) and answers with (B,) values in nats whose mean 
 ``functools.partial``, as in ``fit(model, x, partial(free_bits, minimum=0.25), ...)``.
 """
 
+import math
 from collections.abc import Callable
 from itertools import count
 
@@ -38,8 +39,8 @@ def annealed(model, x: Tensor, beta: float, samples: int = 1, generator: torch.G
 
     β = 1 is the ELBO (2.77), β = 0 the reconstruction alone.
     """
-    if not beta >= 0:
-        raise VbookError(f"beta must be 0 or more, got {beta}")
+    if not 0 <= beta < math.inf:
+        raise VbookError(f"beta must be 0 or more and finite, got {beta}")
     q = model.encode(x)
     z = draw(q, samples, generator)
     return model.decode(z).log_prob(x).mean(0) - beta * kl_divergence(q, model.prior())
@@ -48,17 +49,20 @@ def annealed(model, x: Tensor, beta: float, samples: int = 1, generator: torch.G
 def warmup(steps: int, objective: Callable = annealed) -> Callable:
     """``objective`` with ``beta`` rising by equal parts from 0 at the first call to 1 after ``steps`` calls, thesis 2.9.1.
 
-    The calls are counted: one ``warmup`` serves one ``fit``.
+    The calls are counted for one model; with another model the count begins again.
 
     >>> ramp = warmup(4, lambda model, x, beta, generator=None: beta)
     >>> [ramp(None, None) for _ in range(6)]
     [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
     """
-    if steps < 1:
-        raise VbookError(f"steps must be at least 1, got {steps}")
-    calls = count()
+    if not (steps >= 1 and steps == int(steps)):
+        raise VbookError(f"steps must be a whole number of at least 1, got {steps}")
+    calls, trained = count(), None
 
     def risen(model, x: Tensor, *, generator: torch.Generator | None = None, **options) -> Tensor:
+        nonlocal calls, trained
+        if model is not trained:
+            calls, trained = count(), model
         return objective(model, x, beta=min(1.0, next(calls) / steps), generator=generator, **options)
 
     return risen
@@ -88,7 +92,7 @@ def with_weight_prior(objective: Callable, examples: int) -> Callable:
     constants included. It is for training; evaluate with the bare objective. ``fit(..., weight_decay=1 / examples)`` ascends the
     same slopes faster.
     """
-    if examples < 1:
+    if not examples >= 1:
         raise VbookError(f"examples must be at least 1, got {examples}")
 
     def penalized(model, x: Tensor, *, generator: torch.Generator | None = None, **options) -> Tensor:

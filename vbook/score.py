@@ -24,7 +24,7 @@ def score_function(
     if samples < 1:
         raise VbookError(f"samples must be at least 1, got {samples}")
     if baseline not in BASELINES:
-        raise VbookError(f"unknown baseline {baseline!r}{nearest(baseline, BASELINES)}")
+        raise VbookError(f"unknown baseline {baseline!r}{nearest(str(baseline), BASELINES)}")
     q = model.encode(x)
     z = simulate(q, generator, (samples,))  # (L, B, Z)
     log_pxz = model.prior().log_prob(z) + model.decode(z).log_prob(x)

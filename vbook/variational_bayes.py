@@ -80,7 +80,7 @@ def full_elbo_analytic_kl(
 
 
 def _check(n: int, samples: int) -> None:
-    if n < 1:
+    if not n >= 1:
         raise VbookError(f"n, the number of data points in the whole set, must be at least 1, got {n}")
     if samples < 1:
         raise VbookError(f"samples must be at least 1, got {samples}")

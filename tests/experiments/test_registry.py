@@ -8,6 +8,7 @@ import pytest
 from vbook.errors import VbookError
 from vbook.experiments import experiments, find, registry, run
 from vbook.experiments.chapter02 import digits
+from vbook.experiments.source import code_of
 from vbook.ledger.verdicts import changed
 from vbook.profiles import PROFILES
 from vbook.results import read_record, records
@@ -85,12 +86,24 @@ def test_no_committed_record_is_stale():
     assert [record.id for record in records().values() if changed(record)] == []
 
 
-def test_a_record_is_stale_when_an_experiment_it_runs_changes(monkeypatch):
-    chosen, other = find("ch02-marginal"), find("ch02-vae-20")
+@pytest.mark.parametrize(
+    ("id", "input"),
+    [("ch02-marginal", "ch02-vae-20"), ("ch02-gradient-variance", "ch02-vae-2"), ("ch02-gradient-variance", "ch02-vae-20")],
+)
+def test_a_record_is_stale_when_an_experiment_it_runs_changes(monkeypatch, id, input):
+    chosen, other = find(id), find(input)
     before = chosen.digest(chosen.profiles["laptop"])
     longer = dataclasses.replace(other, profiles=other.profiles | {"laptop": other.profiles["laptop"] | {"epochs": 41}})
-    monkeypatch.setitem(registry._REGISTRY, "ch02-vae-20", longer)
+    monkeypatch.setitem(registry._REGISTRY, input, longer)
     assert chosen.digest(chosen.profiles["laptop"]) != before
+
+
+def test_experiments_name_their_inputs_in_full():
+    """A name put together at run time would be no input of the digest: none asks for what its code doesn't spell out."""
+    for chosen in experiments().values():
+        calls = code_of(chosen.function).count("setup.run(")
+        named = [id for id in experiments() if repr(id) in code_of(chosen.function)]
+        assert len(named) >= calls, chosen.id
 
 
 def test_records_go_where_the_runner_says(tiny, tmp_path, monkeypatch):

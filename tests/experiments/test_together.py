@@ -62,9 +62,14 @@ def test_what_has_finished_is_kept_when_another_fails(two_threads, monkeypatch, 
 def test_a_killed_process_is_named(two_threads, monkeypatch):
     monkeypatch.setattr(together, "_apart", _die)
     start(*PAIR)
-    for id in PAIR:
-        with pytest.raises(VbookError, match=f"the process of {id} was killed, perhaps for want of memory"):
-            run(id)
+    with pytest.raises(VbookError, match=f"the process of {PAIR[0]} was killed, perhaps for want of memory"):
+        run(PAIR[0])
+    assert next(iter(registry.BEGUN.values())).failed()  # the other, in the same pool
+    monkeypatch.undo()
+    monkeypatch.setattr(registry, "FINISHED", {})
+    torch.set_num_threads(1)
+    start(PAIR[1])
+    assert run(PAIR[1]).metrics
 
 
 def _die(key):
@@ -97,6 +102,15 @@ def test_start_returns_at_once_and_run_waits(two_threads, monkeypatch, capsys):
     assert run(PAIR[1]) is outcome and [key[0] for key in registry.BEGUN] == [PAIR[0]]
 
 
+def test_other_settings_end_what_runs_with_the_old_ones(two_threads, monkeypatch):
+    monkeypatch.setattr(together, "_apart", _sleep)
+    start(*PAIR)
+    start(PAIR[0], seed=1)
+    assert [(key[0], key[2]) for key in registry.BEGUN] == [(PAIR[0], 1)]
+    while len(found := workers()) > 1:
+        psutil.wait_procs(found, timeout=1)
+
+
 def test_nothing_starts_on_a_gpu(two_threads, monkeypatch):
     monkeypatch.setattr(together, "_begin", None)
     monkeypatch.setattr(registry, "_check_device", str)
@@ -112,6 +126,17 @@ def test_ctrl_c_while_waiting_ends_the_processes(two_threads, monkeypatch):
         run(PAIR[0])
     psutil.wait_procs(workers(), timeout=20)
     assert not registry.BEGUN and not workers()
+
+
+def test_an_interrupt_of_another_cell_leaves_the_trainings_alone(two_threads, monkeypatch):
+    """Jupyter interrupts a kernel's whole process group."""
+    start(*PAIR)
+    while not (found := workers()):
+        time.sleep(0.1)
+    psutil.wait_procs(found, timeout=8)  # time to come up: it may not die, so this lasts 8 seconds
+    for worker in found:
+        worker.send_signal(signal.SIGINT)
+    assert all(run(id).record.status == "complete" for id in PAIR)
 
 
 BEGIN = """

@@ -1,7 +1,9 @@
 """Several experiments side by side, one core each: small networks use two cores better as two runs than as two threads of one."""
 
+import atexit
 import io
 import os
+import signal
 import threading
 import time
 import weakref
@@ -19,10 +21,14 @@ def start(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None) -> N
     """Begin to ``run`` the experiments ``ids``, which must not need each other, and return at once; ``run`` waits for its own.
 
     They run in processes of one thread each, at most as many as PyTorch would use threads, and end with this process. On a GPU
-    nothing begins before ``run``.
+    nothing begins before ``run``. Called again, it begins what has failed since, and ends runs of the
+    same experiments with other settings.
     """
     keys = [arguments(registry.find(id).id, profile, seed, device, data_root) for id in ids]
-    new = [key for key in keys if key not in registry.FINISHED and key not in BEGUN]
+    for key in [key for key in BEGUN if key[0] in ids and key not in keys]:
+        if key in BEGUN:  # not ended with another
+            BEGUN[key].end()
+    new = [key for key in keys if key not in registry.FINISHED and (key not in BEGUN or BEGUN[key].failed())]
     if new and torch.device(device).type == "cpu":
         _begin(new, min(len(new), torch.get_num_threads()))
 
@@ -44,10 +50,16 @@ class _Wait:
                     clock.refresh()
             return torch.load(io.BytesIO(self.future.result()), weights_only=False)  # our own bytes, from our own process
         except BrokenProcessPool:
-            raise VbookError(f"the process of {self.key[0]} was killed, perhaps for want of memory") from None
+            raise VbookError(
+                f"the process of {self.key[0]} was killed, perhaps for want of memory; asked again, it runs in this process"
+            ) from None
         except KeyboardInterrupt:
             self.end()
             raise
+
+    def failed(self) -> bool:
+        """Whether the run has ended in an error."""
+        return self.future.done() and self.future.exception() is not None
 
     def end(self) -> None:
         """End the processes of this experiment and of those begun with it."""
@@ -68,12 +80,13 @@ def _begin(keys: list[tuple], workers: int) -> None:
             pool.shutdown(kill_workers=True)
 
     # At its exit Python would wait for all that is left to do, in hooks that run before those of `atexit`; the last comes first.
-    threading._register_atexit(end)
+    getattr(threading, "_register_atexit", atexit.register)(end)
 
 
 def _alone(parent: int) -> None:
     """Prepare a process for one experiment after the other: one thread, and no life beyond its parent's."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Jupyter sends it to all processes of a kernel, whichever cell is interrupted
 
     def end_with_parent():
         while os.getppid() == parent:

@@ -25,7 +25,7 @@ class LinearGaussian(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor, noise: float, encoder: nn.Module | None = None):
         super().__init__()
-        if noise <= 0 or weight.shape[0] != bias.shape[0]:
+        if not noise > 0 or weight.shape[0] != bias.shape[0]:
             raise VbookError(f"W (D, Z), b (D,) and s > 0 expected; got {tuple(weight.shape)}, {tuple(bias.shape)}, {noise}")
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
         self.noise, self.encoder = noise, encoder

@@ -46,8 +46,9 @@ class Run:
     def train_at_the_best_rate(self, pilot: int, marks, measure=None):
         """``train`` at the rate of RATES that does best on training data in the second half of ``pilot`` examples.
 
-        Best is the mean of what the method ascends. A rate at which the run diverges, early or late, is passed over. Returns the
-        model and the rate.
+        Best is the mean of what ``fit`` or ``fit_mcem`` records: for AEVB the bound that it ascends, for wake-sleep the
+        one-sample bound, which it doesn't ascend in φ, for Monte Carlo EM log p(x, z) at its chains. A rate at which the run
+        diverges, early or late, is passed over. Returns the model and the rate.
         """
         tried = {}
         for rate in RATES:
