@@ -213,8 +213,7 @@ def _fail(plan: Plan, result) -> Failure:
             file.write(output.read_bytes())
         kept = f"\n  as far as it came: {_failed_copy(plan)}"
     place = "" if cell is None else f" in cell {cell + 1}"
-    section = "" if cell is None else notebook.sections(plan.nb)[cell]
-    under = f" (section {section!r})" if section else ""
+    under = f" (section {section!r})" if cell is not None and (section := notebook.sections(plan.nb)[cell]) else ""
     mendable = error["ename"] == "VbookError"
     lines = [line for line in error["lines"] if line.strip("- ")]
     tail = "" if mendable else "".join(f"\n  | {line}" for line in lines[-8:])
@@ -235,12 +234,12 @@ def _commit(plans: list[Plan], profile: str, top: Path) -> None:
     for complaint in commit.rewrite_numbers(pages):
         print(f"note: {complaint}")
     for plan in plans:
-        if plan.copy.is_file():  # a build right after this shows the new numbers
-            _refresh(replace(plan, nb=notebook.read(plan.source)))
+        if plan.copy.is_file():
+            _refresh(replace(plan, nb=notebook.read(plan.source)))  # a build right after this shows the new numbers
         if profile == "smoke":
             code = [cell["source"] for cell in notebook.code_cells(plan.nb)]
             changed = commit.commit_notebook(plan.source, plan.copy, code)
-            print(f"{plan.stem}: {'committed' if changed else 'nothing new to commit'}")
+            print(f"{plan.stem}: " + ("committed" if changed else "nothing new to commit"))
 
 
 def _beside(copy: Path) -> Path:
