@@ -94,7 +94,7 @@ def gradient_variance(model, x: Tensor, objective, repeats: int, generator: torc
     title="variance of the ELBO's gradient: score function against reparameterisation",
     **DATA,
     profiles={
-        "smoke": dict(images=10, samples=5, repeats=20),
+        "smoke": dict(images=10, samples=5, repeats=10),
         "laptop": dict(images=20, samples=5, repeats=100),
         "paper": dict(images=100, samples=5, repeats=1_000),
     },
