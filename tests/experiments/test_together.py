@@ -77,7 +77,7 @@ def _die(key):
 
 
 def _sleep(key):
-    time.sleep(600)
+    time.sleep(60)
 
 
 def workers():
@@ -121,9 +121,13 @@ def test_nothing_starts_on_a_gpu(two_threads, monkeypatch):
 def test_ctrl_c_while_waiting_ends_the_processes(two_threads, monkeypatch):
     monkeypatch.setattr(together, "_apart", _sleep)
     start(*PAIR)
-    threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        run(PAIR[0])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            run(PAIR[0])
+    finally:
+        signal.signal(signal.SIGINT, before)
     psutil.wait_procs(workers(), timeout=20)
     assert not registry.BEGUN and not workers()
 
