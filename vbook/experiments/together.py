@@ -73,7 +73,7 @@ def _begin(keys: list[tuple], workers: int) -> None:
 
     pool = ProcessPoolExecutor(workers, initializer=_alone, initargs=(os.getpid(),))
     BEGUN.update({key: _Wait(key, pool) for key in keys})
-    still = weakref.ref(pool)  # so that its processes end when all of them has been waited for
+    still = weakref.ref(pool)  # so that its processes end when all that they ran has been waited for
 
     def end():
         if pool := still():
