@@ -54,6 +54,11 @@ def test_unknown_names_are_refused(outcome):
         compare(outcome, [("bound", "elbo", "x")])
 
 
+def test_a_count_that_all_seeds_agree_on_has_no_decimals(outcome):
+    outcome.record.metrics["active"] = {"mean": 10.0, "standard_error": 0.0, "n": 2, "unit": "latents", "over": "seeds"}
+    assert repr(compare(outcome, [("active", "active")])).splitlines()[1].split() == ["active", "–", "10"]
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(0.0, "0.00"), (-0.004567, "−0.00457"), (99.96, "100"), (123456.0, "123000"), (1.0, "1.00")]
 )

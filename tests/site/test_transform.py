@@ -4,6 +4,7 @@ import pytest
 import sample
 
 from vbook.errors import VbookError
+from vbook.plots import figure, svg_text
 from vbook.site.transform import transform, widget_html
 
 
@@ -54,6 +55,16 @@ def test_figures_and_captions_are_noted_in_order():
     assert (roles[1]["tone"], roles[3]["tone"], roles[1]["width"]) == ("lines", "image", 640)
     assert list(cell["outputs"][1]["data"]) == ["image/png"]
     assert cell["outputs"][2]["data"]["text/markdown"] == "**Figure 2.1.** The bound rises; $\\mathcal L$ in nats."
+
+
+def test_a_drawing_leaves_its_white_ground_to_the_notebook():
+    fig, _ = figure(3, 2)
+    picture, caption = sample._figure(1, "lines")
+    picture["data"] = {"image/svg+xml": svg_text(fig).splitlines(keepends=True)}
+    picture["metadata"]["image/svg+xml"] = picture["metadata"].pop("image/png")
+    drawn = _cells(("code", "show()", (), [picture, caption]))[0]["outputs"][0]["data"]["image/svg+xml"]
+    assert "background: white" in "".join(picture["data"]["image/svg+xml"]).split(">")[0]
+    assert drawn.startswith("<svg ") and "background" not in drawn
 
 
 def test_a_figure_without_alternative_text_is_refused():

@@ -9,6 +9,7 @@ from ..errors import VbookError, nearest
 from .style import FONT, MATH_FONT, context
 
 CSS_DPI = 100  # an inch of figure is 100 pixels of the page
+SVG_GROUND = ' style="background: white"'  # JupyterLab gives a drawing no light ground on its dark theme; the site takes it off
 PNG_DPI = 130  # sharp where a phone shows the page's 640 pixels on 390 wide with two dots to the pixel
 TONES = ("lines", "image")
 
@@ -87,14 +88,14 @@ def reduce_colors(rgba, most: int = 64):
 
 
 def svg_text(fig) -> str:
-    """The figure as SVG text: letters as outlines, coordinates to a hundredth of a point, no date, no document type."""
+    """The figure as SVG text: letters as outlines, a white ground, hundredths of a point, no date, no document type."""
     with _house_style(fig):
         raw = io.StringIO()
         fig.savefig(raw, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = raw.getvalue()
     text = text[text.index("<svg") :]
     size = f'width="{_pixels(fig.get_figwidth())}" height="{_pixels(fig.get_figheight())}"'
-    text = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"|height="[\d.]+pt" width="[\d.]+pt"', size, text, count=1)
+    text = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"|height="[\d.]+pt" width="[\d.]+pt"', size + SVG_GROUND, text, count=1)
     text = re.sub(r'(?<=<g) id="[^"]*"|<!--.*?-->|(?<=\n) +', "", text)
     # Hundredths are finer than a pixel, and hide the last digits in which processors differ.
     return re.sub(r' (d|x|y)="[^"]*"|translate\([^)]*\)', lambda place: re.sub(r"-?\d+\.\d+", _short, place.group()), text)

@@ -83,16 +83,19 @@ def _recorded(record_id: str, metric: str) -> tuple[str, str]:
 
 def _measured(record: Record, metric: str) -> tuple[str, str]:
     entry = record.metrics[metric]
-    return significant(entry["mean"]), f"{record.data['title']}, profile {record.profile}, seed {record.seeds[0]}"
+    text = _with_error(entry["mean"], 0) if entry.get("standard_error") == 0 else significant(entry["mean"])
+    return text, f"{record.data['title']}, profile {record.profile}, seed {record.seeds[0]}"
 
 
 def _with_error(value: float, error: float | None) -> str:
-    """``value ± error``: the error to two digits, the value to the same place; four digits where there is no error.
+    """``value ± error``: the error to two digits, the value to the same place; four digits where the error is not known.
 
-    >>> _with_error(-101.603, 0.267), _with_error(-99.2, 12.0), _with_error(5.0, None)
-    ('−101.60 ± 0.27', '−99 ± 12', '5.000')
+    >>> _with_error(-101.603, 0.267), _with_error(-99.2, 12.0), _with_error(5.0, None), _with_error(5.0, 0.0)
+    ('−101.60 ± 0.27', '−99 ± 12', '5.000', '5')
     """
-    if not error:
+    if error == 0:
+        return f"{value:g}".replace("-", MINUS)
+    if error is None:
         return significant(value, 4)
     small = significant(error, 2)
     return f"{value:.{len(small.partition('.')[2])}f} ± {small}".replace("-", MINUS)

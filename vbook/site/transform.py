@@ -5,6 +5,7 @@ import itertools
 import re
 
 from vbook.errors import VbookError
+from vbook.plots.output import SVG_GROUND
 from vbook.site.details import fold
 
 WIDGET = "application/vnd.vbook.widget+json"
@@ -104,6 +105,8 @@ def _output(output: dict, docname: str) -> dict | None:
     data = {mime: content for mime, content in data.items() if mime != LIVE_WIDGET}
     if any(mime.startswith("image/") for mime in data):  # one picture is enough, its text form would be read twice
         data.pop("text/plain", None)
+    if drawing := data.get("image/svg+xml"):
+        data["image/svg+xml"] = _text(drawing).replace(SVG_GROUND, "", 1)  # the page has a ground of its own
     return output | {"data": data} if data else None
 
 
