@@ -9,8 +9,8 @@ import sys
 import pytest
 
 import vbook
-from vbook import cli, data, experiments, paths, pipeline, results
-from vbook.cli import budget, tables
+from vbook import budget, cli, data, experiments, paths, pipeline, results
+from vbook.cli import tables
 from vbook.errors import VbookError
 
 COMMANDS = ["run", "build", "reproduce", "results", "data list", "data get", "data verify"]

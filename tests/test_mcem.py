@@ -101,7 +101,9 @@ def test_the_m_step_climbs_the_mean_over_the_minibatch():
 
 def test_the_weight_prior_pulls_by_w_over_n(monkeypatch):
     """One plain gradient step with the prior and one without: lr w/N apart, N the data set's size and not the batch's."""
-    monkeypatch.setitem(mcem.OPTIMIZERS, "adagrad", torch.optim.SGD)
+    monkeypatch.setattr(
+        mcem, "optimizer_for", lambda name, weights, lr, decay, device: torch.optim.SGD(weights, lr, weight_decay=decay)
+    )
 
     def after_one_batch(**options):
         model = start()

@@ -12,7 +12,7 @@ from vbook.bounds import elbo, elbo_analytic_kl
 from vbook.distributions import FactorizedNormal
 from vbook.errors import VbookError
 from vbook.models import LinearGaussian, vae
-from vbook.objectives import annealed, free_bits, wake_sleep, warmup, with_weight_prior
+from vbook.objectives import annealed, free_bits, wake_sleep, with_weight_prior
 from vbook.training import fit
 
 X = (torch.rand(6, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
@@ -92,19 +92,6 @@ def test_annealed_weighs_the_kl():
     torch.testing.assert_close(values[2], elbo_analytic_kl(model, X, 2, generator(1)))
     torch.testing.assert_close(values[0] - values[2], kl)
     torch.testing.assert_close(values[0] - values[1], 0.5 * kl)
-
-
-def test_warmup_counts_the_steps_of_fit():
-    seen = []
-
-    def spy(model, x, beta, generator=None):
-        seen.append(beta)
-        return annealed(model, x, beta, generator=generator)
-
-    ramp = warmup(4, spy)
-    for _ in range(2):  # another model begins again
-        fit(vae(12, 2, hidden=(6,)), X, ramp, epochs=3, batch_size=3)
-    assert seen == 2 * [0, 0.25, 0.5, 0.75, 1, 1]
 
 
 def test_wake_and_sleep_directions_are_unbiased():
@@ -204,8 +191,6 @@ def test_bad_options_are_refused():
         (lambda: free_bits(full, X, 0.1), "factorised Gaussian.*FullCovarianceNormal"),
         (lambda: annealed(model, X, -1.0), "beta must be"),
         (lambda: annealed(model, X, math.inf), "beta must be"),
-        (lambda: warmup(0), "at least 1, got 0"),
-        (lambda: warmup(2.5), "whole number"),
         (lambda: with_weight_prior(elbo, 0), "at least 1, got 0"),
         (lambda: with_weight_prior(elbo, math.nan), "at least 1, got nan"),
     ):

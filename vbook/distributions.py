@@ -20,6 +20,7 @@ from torch.distributions import (
 )
 
 from vbook.errors import VbookError
+from vbook.noise import normal, uniform
 
 
 class FactorizedNormal(Independent):
@@ -144,8 +145,7 @@ def draw(q: Distribution, samples: int, generator: torch.Generator | None = None
     if not hasattr(q, "transport"):
         raise VbookError(f"{type(q).__name__} has no map z = g(ε): a draw from a given generator needs q.transport")
     shape = (samples, *q.batch_shape, *q.event_shape)
-    eps = torch.randn(shape, generator=generator, dtype=q.loc.dtype, device=q.loc.device)
-    return q.transport(eps)
+    return q.transport(normal(shape, q.loc, generator))
 
 
 @torch.no_grad()
@@ -158,11 +158,10 @@ def simulate(p: Distribution, generator: torch.Generator | None = None, shape=()
         return p.sample(torch.Size(shape))
     base, shape = p.base_dist if isinstance(p, Independent) else p, (*shape, *p.batch_shape, *p.event_shape)
     if isinstance(base, Bernoulli):
-        uniform = torch.rand(shape, generator=generator, dtype=base.probs.dtype, device=base.probs.device)
-        return (uniform < base.probs).to(uniform.dtype)
+        return (uniform(shape, base.probs, generator) < base.probs).to(base.probs.dtype)
     if not (isinstance(base, Normal) or hasattr(p, "transport")):
         raise VbookError(f"no draw of {type(base).__name__} from a given generator; leave the generator out")
-    eps = torch.randn(shape, generator=generator, dtype=base.loc.dtype, device=base.loc.device)
+    eps = normal(shape, base.loc, generator)
     return base.loc + base.scale * eps if isinstance(base, Normal) else p.transport(eps)
 
 

@@ -43,6 +43,16 @@ def summarize(values: Tensor) -> Estimate:
     return Estimate(values.mean().item(), values.std().item() / math.sqrt(n) if n > 1 else math.nan, n)
 
 
+def quotient(a: Estimate, b: Estimate) -> Estimate:
+    """a/b of two independent means, with its error to first order.
+
+    >>> quotient(Estimate(6.0, 0.3, 9), Estimate(2.0, 0.0, 9))
+    Estimate(mean=3.0, standard_error=0.15, n=9)
+    """
+    relative = math.hypot(a.standard_error / a.mean, b.standard_error / b.mean)
+    return Estimate(a.mean / b.mean, abs(a.mean / b.mean) * relative, min(a.n, b.n))
+
+
 @torch.no_grad()
 def evaluate(model, x: Tensor, bound: Callable = elbo, batch_size: int = 1000, seed: int = 0, **options) -> Estimate:
     """The mean of ``bound(model, x, generator=g, **options)`` over all of ``x`` (N, D), from a fixed seed."""

@@ -31,12 +31,7 @@ class Samples(NamedTuple):
 
 def gradient(log_density: Callable, z: Tensor) -> Tensor:
     """∇_z log p(z) of each chain; (N, Z) -> (N, Z)."""
-    with torch.enable_grad():
-        z = z.detach().requires_grad_()
-        value = log_density(z)
-        if value.shape != z.shape[:1]:
-            raise VbookError(f"log_density must map z {tuple(z.shape)} to shape ({len(z)},), got {tuple(value.shape)}")
-        return torch.autograd.grad(value.sum(), z)[0]
+    return _height_and_slope(log_density, z)[1]
 
 
 def leapfrog(log_density: Callable, z: Tensor, momentum: Tensor, step_size: Tensor | float, steps: int) -> tuple[Tensor, Tensor]:
@@ -45,13 +40,7 @@ def leapfrog(log_density: Callable, z: Tensor, momentum: Tensor, step_size: Tens
     The map keeps volumes and, run again from (z, −r), goes back; its error in the energy is of the order step_size².
     ``step_size`` is a number or one number per chain (N,).
     """
-    epsilon = _column(step_size, z)
-    momentum = momentum + 0.5 * epsilon * gradient(log_density, z)
-    for step in range(1, steps + 1):
-        z = z + epsilon * momentum
-        kick = epsilon if step < steps else 0.5 * epsilon  # two half kicks in a row are one
-        momentum = momentum + kick * gradient(log_density, z)
-    return z, momentum
+    return _follow(log_density, z, momentum, step_size, steps)[:2]
 
 
 @torch.no_grad()
@@ -75,8 +64,8 @@ def hmc_step(
         uniform = torch.rand(len(z), 1, generator=generator, dtype=z.dtype, device=z.device)
         step_size = (_column(step_size, z) * (1 + jitter * (2 * uniform - 1))).squeeze(1)
     momentum = torch.randn(z.shape, generator=generator, dtype=z.dtype, device=z.device)
-    proposal, end = leapfrog(log_density, z, momentum, step_size, leapfrogs)
-    fall = energy(log_density, z, momentum) - energy(log_density, proposal, end)  # −ΔH
+    proposal, end, at_start, at_end = _follow(log_density, z, momentum, step_size, leapfrogs)
+    fall = _energy(at_start, momentum) - _energy(at_end, end)  # −ΔH
     acceptance = torch.where(torch.isfinite(fall), fall.clamp(max=0).exp(), 0)
     uniform = torch.rand(len(z), generator=generator, dtype=z.dtype, device=z.device)
     accepted = uniform < acceptance
@@ -85,7 +74,7 @@ def hmc_step(
 
 def energy(log_density: Callable, z: Tensor, momentum: Tensor) -> Tensor:
     """H(z, r) = −log p(z) + ½ rᵀr up to a constant; (N, Z) twice -> (N,) nats."""
-    return 0.5 * momentum.square().sum(-1) - log_density(z)
+    return _energy(log_density(z), momentum)
 
 
 def tune(step_size: Tensor, acceptance: Tensor, target: float = 0.9, rate: float = 0.1) -> Tensor:
@@ -151,6 +140,32 @@ def split_rhat(draws: Tensor) -> Tensor:
     return ((half - 1) / half + between / within).sqrt()
 
 
+def _energy(height: Tensor, momentum: Tensor) -> Tensor:
+    return 0.5 * momentum.square().sum(-1) - height
+
+
+def _height_and_slope(log_density: Callable, z: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.enable_grad():
+        z = z.detach().requires_grad_()
+        value = log_density(z)
+        if value.shape != z.shape[:1]:
+            raise VbookError(f"log_density must map z {tuple(z.shape)} to shape ({len(z)},), got {tuple(value.shape)}")
+        return value.detach(), torch.autograd.grad(value.sum(), z)[0]
+
+
+def _follow(log_density: Callable, z: Tensor, momentum: Tensor, step_size, steps: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The end (z, r) of ``leapfrog``, with log p(z) at its start and at its end, which the slopes there bring along."""
+    epsilon = _column(step_size, z)
+    at_start, slope = _height_and_slope(log_density, z)
+    momentum = momentum + 0.5 * epsilon * slope
+    for step in range(1, steps + 1):
+        z = z + epsilon * momentum
+        kick = epsilon if step < steps else 0.5 * epsilon  # two half kicks in a row are one
+        at_end, slope = _height_and_slope(log_density, z)
+        momentum = momentum + kick * slope
+    return z, momentum, at_start, at_end
+
+
 def _column(step_size: Tensor | float, z: Tensor) -> Tensor:
     return torch.as_tensor(step_size, dtype=z.dtype, device=z.device).reshape(-1, 1)
 
@@ -161,5 +176,7 @@ def _check(z: Tensor, step_size: Tensor | float, leapfrogs: int) -> None:
     epsilon = torch.as_tensor(step_size)
     if epsilon.shape not in ((), (len(z),)):
         raise VbookError(f"step_size must be one number or one per chain ({len(z)},), got shape {tuple(epsilon.shape)}")
-    if not (epsilon > 0).all() or leapfrogs < 1:
-        raise VbookError(f"step_size must be above 0 and leapfrogs at least 1, got {epsilon.min().item():g} and {leapfrogs}")
+    if not ((epsilon > 0) & torch.isfinite(epsilon)).all():
+        raise VbookError(f"step_size must be above 0 and finite, got {epsilon.min().item():g} to {epsilon.max().item():g}")
+    if not (leapfrogs >= 1 and leapfrogs == int(leapfrogs)):
+        raise VbookError(f"leapfrogs must be a whole number of at least 1, got {leapfrogs}")

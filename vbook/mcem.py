@@ -5,17 +5,21 @@ transitions follow a posterior that moves a little with each update.
 """
 
 import math
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from vbook.checkpoints import Checkpoint, describe_data, describe_model
 from vbook.distributions import draw
 from vbook.errors import VbookError
 from vbook.hmc import hmc_step, tune
-from vbook.training import OPTIMIZERS, History, _bar, _check, length, minibatches
+from vbook.training.checks import check_data, length, positive
+from vbook.training.history import History
+from vbook.training.loop import SAVE_EVERY, Loop
+from vbook.training.steps import optimizer_for
 
 
 @dataclass(repr=False)
@@ -28,9 +32,7 @@ class McemHistory(History):
     chains: Tensor | None = None
     step_size: float = math.nan
 
-    def __repr__(self) -> str:
-        last = f", log p(x, z) {self.rows[-1]['train']:.1f} nats" if self.rows else ""
-        return f"McemHistory({self.rows[-1]['epoch'] if self.rows else 0} epochs, {self.steps} updates{last})"
+    column_name, unit = "log p(x, z)", "updates"
 
 
 def log_joint(model, x: Tensor) -> Callable[[Tensor], Tensor]:
@@ -57,6 +59,9 @@ def fit_mcem(
     weight_prior: bool = False,
     evaluate: Callable[[nn.Module], dict] | None = None,
     on_epoch: Callable[[nn.Module, dict], None] | None = None,
+    checkpoint: str | Path | None = None,
+    save_every: float = SAVE_EVERY,
+    budget: str | float | None = None,
     progress: bool = False,
 ) -> McemHistory:
     """Maximise log p(x) of the data x (N, D) in the decoder: per minibatch an E-step and an M-step.
@@ -65,53 +70,51 @@ def fit_mcem(
     size is tuned to the acceptance ``target``. M: ``updates`` Adagrad steps on the mean of log p(x|z) at these samples, with
     ``weight_prior`` plus log N(w; 0, I)/N over the trainable weights w of the decoder, the MAP protocol of thesis 2.11. An
     encoder, if the model has one, stays as it is. ``epochs`` or ``steps`` (minibatches), ``rows_at``, ``evaluate``, ``on_epoch``,
-    Ctrl-C and the errors are those of ``fit``.
+    ``checkpoint``, ``budget``, Ctrl-C and the errors are those of ``fit``.
     """
     steps = length(len(x), batch_size, epochs, steps)
-    _check(model, x, transitions=transitions, leapfrogs=leapfrogs, updates=updates, lr=lr)
-    ascent = OPTIMIZERS["adagrad"](_weights(model), lr=lr, weight_decay=1 / len(x) if weight_prior else 0.0)
-    shuffle = torch.Generator(x.device).manual_seed(seed)
-    noise = torch.Generator(x.device).manual_seed(seed + 0x5EED)
+    check_data(model, x)
+    positive(transitions=transitions, leapfrogs=leapfrogs, updates=updates, lr=lr)
+    ascent = optimizer_for("adagrad", _weights(model), lr, 1 / len(x) if weight_prior else 0.0, x.device)
+    shuffle, noise = (torch.Generator(x.device).manual_seed(seed + k) for k in (0, 0x5EED))
     chains = draw(model.prior(), len(x), noise)  # (N, Z)
-    epsilon = torch.as_tensor(step_size, dtype=chains.dtype, device=x.device)
-    history, start = McemHistory(chains=chains), time.perf_counter()
-    bar = _bar(steps, progress)
-    total, moved, seen = x.new_zeros(()), x.new_zeros(()), 0
-    try:
-        for step, (epoch, rows, last) in enumerate(minibatches(len(x), batch_size, steps, shuffle), 1):
-            batch = x[rows]
-            for _ in range(transitions):  # E: z ~ p(z|x)
-                chain = hmc_step(log_joint(model, batch), chains[rows], epsilon, leapfrogs, noise, jitter)
-                chains[rows] = chain.z
-                epsilon = tune(epsilon, chain.acceptance, target)
-                moved += chain.accepted.sum() / transitions
-            for update in range(updates):  # M: θ up the slope of log p(x|z); log p(z) has no part in it
-                log_px_z = model.decode(chain.z).log_prob(batch)
-                loss = -log_px_z.mean()
-                if not math.isfinite(loss.item()):
-                    raise VbookError(_blame(log_px_z, history.steps + 1))
-                if not update:
-                    total += (log_px_z + model.prior().log_prob(chain.z)).detach().sum()
-                ascent.zero_grad(set_to_none=True)
-                loss.backward()
-                ascent.step()
-                history.steps += 1
-            history.examples, seen, history.step_size = history.examples + len(batch), seen + len(batch), epsilon.item()
-            bar.update()
-            if last if rows_at is None else step in rows_at:
-                row = {"epoch": epoch, "step": history.steps, "train": total.item() / seen}
-                row |= {"acceptance": moved.item() / seen, "step_size": history.step_size}
-                row |= evaluate(model) if evaluate else {}
-                history.rows.append(row)
-                bar.set_postfix_str(f"log p(x, z) {row['train']:.1f} nats")
-                total, moved, seen = x.new_zeros(()), x.new_zeros(()), 0
-                if on_epoch:
-                    on_epoch(model, row)
-    except KeyboardInterrupt:
-        history.interrupted = True
-    finally:
-        bar.close()
-        history.seconds = time.perf_counter() - start
+    epsilon = torch.as_tensor(step_size, dtype=chains.dtype, device=x.device).clone()
+    history = McemHistory(chains=chains)
+    options = dict(steps=steps, batch_size=batch_size, generator=shuffle, rows_at=rows_at, evaluate=evaluate, on_epoch=on_epoch)
+    loop = Loop(model, history, len(x), **options, budget=budget, save_every=save_every, progress=progress)
+
+    def update(step: int, rows: Tensor) -> tuple[int, dict[str, Tensor]]:
+        batch, moved = x[rows], x.new_zeros(())
+        for _ in range(transitions):  # E: z ~ p(z|x)
+            chain = hmc_step(log_joint(model, batch), chains[rows], epsilon, leapfrogs, noise, jitter)
+            chains[rows] = chain.z
+            epsilon.copy_(tune(epsilon, chain.acceptance, target))
+            moved += chain.accepted.sum() / transitions
+        for k in range(updates):  # M: θ up the slope of log p(x|z); log p(z) has no part in it
+            log_px_z = model.decode(chain.z).log_prob(batch)
+            loss = -log_px_z.mean()
+            if not math.isfinite(loss.item()):
+                raise VbookError(_blame(log_px_z, history.steps + k + 1))
+            if not k:
+                at_samples = (log_px_z + model.prior().log_prob(chain.z)).detach().sum()
+            ascent.zero_grad(set_to_none=True)
+            loss.backward()
+            ascent.step()
+        return updates, {"train": at_samples, "acceptance": moved}
+
+    def settled() -> dict:
+        history.step_size = epsilon.item()
+        return {"step_size": history.step_size}
+
+    if checkpoint is not None:
+        parts = {"model": model, "optimizer": ascent, "noise": noise, "chains": chains, "epsilon": epsilon}
+        settings = dict(
+            method="mcem", batch_size=batch_size, transitions=transitions, leapfrogs=leapfrogs, updates=updates, lr=lr
+        )
+        settings |= dict(seed=seed, step_size=float(step_size), target=target, jitter=jitter, weight_prior=weight_prior)
+        loop.checkpoint = Checkpoint(checkpoint, describe_model(model) | describe_data(x) | settings, parts)
+    loop.run(update, settled)
+    settled()
     return history
 
 

@@ -12,7 +12,7 @@ from vbook.evaluation import Estimate
 from vbook.experiments.chapter02 import challenges
 from vbook.experiments.chapter02.challenges import gradient_variance, kl_per_latent
 from vbook.models import vae
-from vbook.objectives import free_bits
+from vbook.objectives import annealed, free_bits
 from vbook.score import score_function
 
 X = (torch.rand(12, 6, generator=torch.Generator().manual_seed(0)) < 0.4).float()
@@ -35,9 +35,7 @@ def ways(monkeypatch):
     seen = []
 
     def name_of(objective):
-        if objective is elbo_analytic_kl:
-            return "plain"
-        return "warmup" if isinstance(objective, tuple) else "free_bits"
+        return {elbo_analytic_kl: "plain", annealed: "warmup"}.get(objective, "free_bits")
 
     def fit(model, x, objective, *, evaluate, **options):
         model.way, model.seed = name_of(objective), options["seed"]
@@ -66,7 +64,9 @@ def ways(monkeypatch):
 def collapse(runs=2):
     splits = dict(train=SimpleNamespace(x=X), valid=SimpleNamespace(x=VALID), test=None)
     sizes = dict(images=10, batch_size=4, epochs=5, runs=runs, z_dim=3, hidden=(4, 4), lr=0.01, minimum=0.25, active=0.05)
-    return challenges.collapse(SimpleNamespace(**splits, **sizes, seed=5, device="cpu", progress=False))
+    return challenges.collapse(
+        SimpleNamespace(**splits, **sizes, seed=5, device="cpu", progress=False, resumable=lambda name: {"checkpoint": name})
+    )
 
 
 def test_collapse_counts_and_averages_each_way_over_the_seeds(ways):
@@ -97,7 +97,8 @@ def test_the_three_ways_differ_in_their_objective_alone(ways):
         assert {k: call.options[k] for k in ("epochs", "batch_size", "lr")} == {"epochs": 5, "batch_size": 4, "lr": 0.01}
         start = vae(6, 3, hidden=(4, 4), activation="relu", seed=call.options["seed"])
         assert torch.equal(call.weights, start.encoder.net[0].weight)
-    assert seen[1].objective == ("warmup", 7) and seen[1].objective is not seen[4].objective
+        assert call.options["schedules"] == ({"beta": ("warmup", 7)} if call.way == "warmup" else None)
+    assert len({call.options["checkpoint"] for call in seen}) == 6
     assert seen[2].objective.func is free_bits and seen[2].objective.keywords == {"minimum": 0.25}
 
 
@@ -124,14 +125,16 @@ class OneParameter(nn.Module):
 
 
 def test_gradient_variance_of_known_slopes():
-    """Slopes 1001, 1004, 1007 have variance 9, whatever the decoder's slopes do."""
-    slopes = iter([1001.0, 1004.0, 1007.0])
+    """Slopes 1001, 1004, 1007 have variance 9 and 2, 4, 3 have 1, whatever the decoder's slopes do; an eighth is left out."""
+    slopes = iter([1001.0, 1004.0, 1007.0, 2.0, 4.0, 3.0])
 
     def objective(model, x, generator):
         slope = next(slopes)
         return slope * model.encoder[0] + slope**2 * model.decoder.weight[0] + x[:, 0]
 
-    assert gradient_variance(OneParameter(0.5), torch.zeros(4, 1).double(), objective, 3, None) == pytest.approx(9)
+    assert gradient_variance(OneParameter(0.5), torch.zeros(4, 1).double(), objective, 8, 3, None).tolist() == pytest.approx(
+        [9, 1]
+    )
 
 
 @pytest.mark.parametrize("m", [0.0, 1.5])
@@ -148,12 +151,12 @@ def test_gradient_variance_of_a_solvable_problem(m):
         z = model.z(x, generator).detach()
         return -z.square() / 2 * (-(z - model.encoder[0]).square() / 2)
 
-    found = gradient_variance(model, x, reparameterized, repeats, torch.Generator().manual_seed(1))
+    found = gradient_variance(model, x, reparameterized, repeats, repeats, torch.Generator().manual_seed(1)).item()
     assert abs(found / 0.25 - 1) < 4 * math.sqrt(2 / repeats)
     g = torch.Generator().manual_seed(1)
     eps = torch.stack([torch.randn(4, generator=g, dtype=torch.float64) for _ in range(repeats)])
     slopes = (-(m + eps).square() / 2 * eps).mean(1)
-    found = gradient_variance(model, x, score, repeats, torch.Generator().manual_seed(1))
+    found = gradient_variance(model, x, score, repeats, repeats, torch.Generator().manual_seed(1)).item()
     assert found == pytest.approx(slopes.var().item())
     error = (slopes - slopes.mean()).square().std().item() / math.sqrt(repeats)
     assert abs(found - ((m**4 + 18 * m**2 + 15) / 4 - m**2) / 4) < 4 * error
@@ -161,7 +164,7 @@ def test_gradient_variance_of_a_solvable_problem(m):
 
 def test_gradient_variance_is_that_of_the_stacked_gradients_of_the_encoder():
     model, g = vae(6, 2, hidden=(4,), init_sd=0.5, seed=1), torch.Generator().manual_seed(2)
-    found = gradient_variance(model, X, elbo, 7, g)
+    found = gradient_variance(model, X, elbo, 7, 7, g).item()
     g, rows = torch.Generator().manual_seed(2), []
     for _ in range(7):
         model.zero_grad()
@@ -174,33 +177,41 @@ def test_gradient_variance_leaves_frozen_weights_out():
     model = vae(6, 2, hidden=(4,), init_sd=0.5, seed=1)
     model.encoder.net[0].requires_grad_(False)
     g = torch.Generator().manual_seed(2)
-    assert 0 < gradient_variance(model, X, elbo, 7, g) < gradient_variance(model.requires_grad_(), X, elbo, 7, g.manual_seed(2))
+    part = gradient_variance(model, X, elbo, 7, 7, g)
+    assert 0 < part < gradient_variance(model.requires_grad_(), X, elbo, 7, 7, g.manual_seed(2))
 
 
 def test_ratios_are_score_function_over_reparameterization(monkeypatch):
-    """Known variances for each estimator and model; the reference is 2 before training and 4 after."""
+    """Known variances for each estimator and model, in two blocks; the reference is 2 before training and 4 ± 1 after."""
     trained = {
         z: SimpleNamespace(architecture=dict(x_dim=6, z_dim=z, hidden=(4,), seed=z), model=f"trained {z}") for z in (2, 20)
     }
     monkeypatch.setattr(challenges, "vae", lambda **architecture: SimpleNamespace(to=lambda device: architecture))
     seeds = []
 
-    def variance(model, x, objective, repeats, generator):
-        assert torch.equal(x, X[:10]) and repeats == 30 and objective.keywords["samples"] == 5
+    def variance(model, x, objective, repeats, block, generator):
+        assert torch.equal(x, X[:10]) and (repeats, block) == (30, 15) and objective.keywords["samples"] == 5
         seeds.append(generator.initial_seed())
         z_dim = int(model.split()[1]) if isinstance(model, str) else model["z_dim"]
         if not isinstance(model, str):
             assert model == trained[z_dim].architecture
         if objective.func is elbo:
-            return 4.0 if isinstance(model, str) else 2.0
+            return torch.tensor([3.0, 5.0] if isinstance(model, str) else [2.0, 2.0])
         assert objective.func is score_function
-        return {"none": 40.0, "leave-one-out": 8.0}[objective.keywords.get("baseline", "none")] * z_dim
+        return {"none": torch.tensor([30.0, 50.0]), "leave-one-out": torch.tensor([8.0, 8.0])}[
+            objective.keywords.get("baseline", "none")
+        ] * z_dim
 
     monkeypatch.setattr(challenges, "gradient_variance", variance)
-    where = SimpleNamespace(train=SimpleNamespace(x=X), seed=7, device="cpu", images=10, samples=5, repeats=30)
+    where = SimpleNamespace(train=SimpleNamespace(x=X), seed=7, device="cpu", images=10, samples=5, repeats=30, block=15)
     where.run = lambda id: trained[int(id.removeprefix("ch02-vae-"))]
     outcome = challenges.gradients(where)
     expected = {f"score_untrained_{z}": 20.0 * z for z in (2, 20)} | {f"score_trained_{z}": 10.0 * z for z in (2, 20)}
     expected |= {f"baseline_untrained_{z}": 4.0 * z for z in (2, 20)} | {f"baseline_trained_{z}": 2.0 * z for z in (2, 20)}
-    assert outcome.metrics == {name: {"mean": ratio, "unit": "times"} for name, ratio in expected.items()}
+    relative = {"score_un": 1 / 4, "score_tr": math.hypot(1 / 4, 1 / 4), "baseline_un": 0.0, "baseline_tr": 1 / 4}
+    assert set(outcome.metrics) == set(expected)
+    for name, entry in outcome.metrics.items():
+        error = next(share for start, share in relative.items() if name.startswith(start)) * expected[name]
+        assert (entry["mean"], entry["standard_error"]) == pytest.approx((expected[name], error))
+        assert (entry["n"], entry["unit"], entry["over"]) == (2, "times", "blocks")
     assert set(seeds) == {7}

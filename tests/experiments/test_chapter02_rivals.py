@@ -17,7 +17,7 @@ X = (torch.rand(250, 4, generator=torch.Generator().manual_seed(0)) < 0.4).float
 
 def setup(train=X, valid=X[:3], test=X[:5], name="digits", **settings):
     splits = dict(train=SimpleNamespace(x=train, name=name), valid=SimpleNamespace(x=valid), test=SimpleNamespace(x=test))
-    return SimpleNamespace(**splits, seed=7, device="cpu", progress=False, hidden=3, **settings)
+    return SimpleNamespace(**splits, seed=7, device="cpu", progress=False, resumable=lambda name: {}, hidden=3, **settings)
 
 
 def flat(model):
@@ -248,7 +248,7 @@ def test_figure_2_6_keeps_train_from_test_low_from_high_and_small_from_large(bet
         for size in ("small", "large"):  # each method's stub lies 10,000 nats above the one before
             lead = {"mean": -10_000.0 * k, "standard_error": 0.0, "n": 2, "unit": "nats"}
             assert k == 0 or outcome.metrics[f"lead_{method}_{size}"] == lead
-    assert outcome.series["examples"] == [100, 200] and (len(outcome.series), len(outcome.metrics)) == (25, 28)
+    assert outcome.series["examples"] == [100, 200] and (len(outcome.series), len(outcome.metrics)) == (31, 28)
     assert (outcome.steps, outcome.examples, outcome.interrupted) == (12, 1_200, False)
 
 

@@ -143,7 +143,7 @@ def reproduce(
     \b
     Example: vbook reproduce ch02-vae-20 ch02-vae-2 --profile laptop --budget 25m
     """
-    from vbook.cli.budget import seconds
+    from vbook.budget import seconds
 
     limit = seconds(budget)
     from vbook.experiments import reproduce as measure

@@ -54,7 +54,7 @@ def fetch(card: Card, file: File, folder: Path, progress: bool | None = None) ->
 
 def _download(url: str, file: File, path: Path, progress: bool | None) -> None:
     """Write what ``url`` serves to ``path``; NotServed unless it is the right file, OSError when it can't be written."""
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     if progress is None:
         progress = sys.stderr.isatty() or "ipykernel" in sys.modules

@@ -1,6 +1,10 @@
 """``vbook reproduce``: a queue of experiments within a time budget; each record is written as soon as it is measured."""
 
+import shutil
 import time
+from pathlib import Path
+
+import torch
 
 from vbook import paths
 from vbook.errors import VbookError
@@ -15,7 +19,8 @@ def reproduce(
     """Run the experiments ``ids`` (all when empty) at ``profile`` and commit their records; returns what became of each.
 
     An experiment whose complete record still matches its code and settings is left alone unless ``force``. When the budget is
-    spent the rest stays ``not run``. Raises VbookError for unknown ids, profiles and broken records before anything runs.
+    spent a training stops at a checkpoint, from which the next call goes on, and the rest stays ``not run``. Raises VbookError for
+    unknown ids, profiles and broken records before anything runs.
     """
     check_profile(profile), check_seed(seed)
     if paths.root() is None:
@@ -33,7 +38,11 @@ def reproduce(
         elif budget_seconds is not None and time.monotonic() - start >= budget_seconds:
             fate[record_id] = "not run: the budget is spent"
         else:
-            outcome = run(chosen.id, profile, seed, device, data_root, progress=True)
+            left = None if budget_seconds is None else budget_seconds - (time.monotonic() - start)
+            folder = _checkpoints(chosen, profile, seed, device)
+            outcome = run(chosen.id, profile, seed, device, data_root, progress=True, checkpoints=folder, budget=left)
+            if not outcome.interrupted:
+                shutil.rmtree(folder, ignore_errors=True)
             if outcome.interrupted and old:  # part of a run must not cost us the whole one
                 fate[record_id] = "interrupted; the complete record stays"
             else:
@@ -43,6 +52,12 @@ def reproduce(
         if fate[record_id].startswith(("partial", "interrupted")):
             break
     return fate
+
+
+def _checkpoints(chosen, profile: str, seed: int, device: str) -> Path:
+    """Where its trainings keep their checkpoints: a folder of its own for each state of code and settings."""
+    digest = chosen.digest(chosen.profiles[profile]).partition(":")[2]
+    return paths.build("checkpoints", f"{chosen.id}.{profile}.seed{seed}.{torch.device(device).type}.{digest[:12]}")
 
 
 def _complete(record_id: str):

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -59,6 +60,14 @@ class Setup:
     train: data.Dataset
     valid: data.Dataset
     test: data.Dataset
+    checkpoints: Path | None = None
+    deadline: float | None = None
+
+    def resumable(self, name: str) -> dict:
+        """Options for ``fit`` and ``fit_mcem``: where the training ``name`` keeps its checkpoint, and how long it may take."""
+        left = None if self.deadline is None else max(self.deadline - time.monotonic(), 1e-3)
+        file = re.sub(r"[^\w.-]+", "_", name)
+        return {"checkpoint": self.checkpoints and self.checkpoints / f"{file}.safetensors", "budget": left}
 
     def __getattr__(self, name: str):
         try:
@@ -119,17 +128,27 @@ def find(id: str) -> Experiment:
     return _REGISTRY[id]
 
 
-def run(id: str, profile: str = "smoke", seed: int = 0, device: str = "cpu", data_root=None, progress: bool = False) -> Outcome:
+def run(
+    id: str,
+    profile: str = "smoke",
+    seed: int = 0,
+    device: str = "cpu",
+    data_root=None,
+    progress: bool = False,
+    checkpoints: Path | None = None,
+    budget: float | None = None,
+) -> Outcome:
     """Run experiment ``id`` at ``profile``: once a process for the same arguments, later calls get the same Outcome.
 
     ``smoke`` always takes the embedded stand-in; the other profiles take the real set from ``data_root`` (else ``$VBOOK_DATA``,
     else the cache folder). The record goes to ``$VBOOK_RECORDS`` when that names a folder. An experiment that ``start`` has begun
-    in another process is waited for.
+    in another process is waited for. With a folder for ``checkpoints`` a run that was cut off, or has spent its ``budget``
+    (seconds), goes on from there when it is run again.
     """
     key = arguments(id, profile, seed, device, data_root)
     if key not in FINISHED:
         wait = BEGUN.pop(key, None)
-        outcome = wait(shows(progress)) if wait else _run(*key, shows(progress))
+        outcome = wait(shows(progress)) if wait else _run(*key, shows(progress), checkpoints, budget)
         remember(key, outcome)
         return outcome
     return FINISHED[key]
@@ -151,20 +170,19 @@ def remember(key: tuple, outcome: Outcome) -> None:
         FINISHED[key] = outcome
 
 
-def prepare(chosen: Experiment, profile: str, seed: int, device: str, data_root, progress: bool) -> Setup:
+def prepare(chosen: Experiment, profile: str, seed: int, device: str, data_root, progress: bool, *when) -> Setup:
     """The setup of an experiment at ``profile``: its settings and the three splits of its data, or of the stand-in at smoke."""
     name = chosen.stand_in if profile == "smoke" else chosen.data
     splits = (data.load(name, s, device, root=data_root, protocol=chosen.protocol) for s in ("train", "valid", "test"))
     train, valid, test = splits
-    return Setup(chosen.profiles[profile], seed, device, profile, data_root, progress, train, valid, test)
+    return Setup(chosen.profiles[profile], seed, device, profile, data_root, progress, train, valid, test, *when)
 
 
-def _run(id: str, profile: str, seed: int, device: str, data_root, progress: bool) -> Outcome:
-    chosen = find(id)
-    folder = _records_folder()
-    setup = prepare(chosen, profile, seed, device, data_root, progress)
-    train, settings = setup.train, setup.settings
-    start = time.perf_counter()
+def _run(id: str, profile: str, seed: int, device: str, data_root, progress: bool, checkpoints=None, budget=None) -> Outcome:
+    chosen, folder = find(id), _records_folder()
+    deadline = budget and time.monotonic() + budget
+    setup = prepare(chosen, profile, seed, device, data_root, progress, checkpoints, deadline)
+    train, settings, start = setup.train, setup.settings, time.perf_counter()
     outcome = chosen.function(setup)
     outcome.record = new_record(
         experiment=id,

@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 # Where numbers are turned into numbers. Definitions that an experiment uses are followed into these modules, no further.
 NUMERICS = (
-    *("distributions", "networks", "models", "bounds", "objectives", "score", "hmc", "mcem", "variational_bayes"),
+    *("noise", "distributions", "networks", "models", "bounds", "objectives", "score", "hmc", "mcem", "variational_bayes"),
     *("training", "evaluation", "experiments"),
 )
 ALWAYS = ("data/pixels.py", "data/read.py", "data/datasets.py")  # every experiment reads its data through these

@@ -40,7 +40,7 @@ class _Wait:
         self.key, self.pool, self.future = key, pool, pool.submit(_apart, key)
 
     def __call__(self, progress: bool) -> Outcome:
-        from tqdm.auto import tqdm
+        from tqdm import tqdm
 
         try:
             with tqdm(

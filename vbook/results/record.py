@@ -27,7 +27,7 @@ class Record:
     """One run of an experiment.
 
     ``metrics`` maps a name to ``{"mean", "standard_error", "n", "unit"}``; the standard error is that of the mean over ``n``
-    values (data points, or seeds where ``"over": "seeds"`` says so). ``series`` maps a name to a list of numbers (a curve).
+    values (data points, or what ``"over"`` names: seeds, blocks of estimates). ``series`` maps a name to a list of numbers.
     ``status`` is ``complete``, or ``partial`` with ``reason`` when the run was interrupted or shortened.
     """
 

@@ -5,6 +5,7 @@ from functools import partial
 import torch
 
 from vbook.bounds import elbo, elbo_analytic_kl, iwae, log_mean_exp, terms
+from vbook.checkpoints import describe_function
 from vbook.evaluation import all_log_weights, effective_sample_size, evaluate, log_px, per_datapoint, summarize
 from vbook.experiments.registry import Outcome, Setup, experiment
 from vbook.models import vae
@@ -51,6 +52,7 @@ def train_vae(
         evaluate=(lambda m: {"valid": evaluate(m, setup.valid.x, elbo).mean}) if curve else None,
         on_epoch=keep_samples,
         progress=setup.progress,
+        **setup.resumable(f"{z_dim}-{posterior}-{describe_function(objective)}"),
     )
     series = {name: history.column(name) for name in ("epoch", "train", "valid")}
     series = {name: [round(value, 3) for value in values] for name, values in series.items() if values}

@@ -35,6 +35,9 @@ class Run:
         steps = [mark // BATCH for mark in marks]
         options = dict(steps=steps[-1], rows_at=steps, batch_size=BATCH, lr=rate, seed=self.seed, evaluate=measure)
         options |= dict(progress=self.setup.progress)
+        options |= self.setup.resumable(
+            "-".join(map(str, (self.method, *self.architecture.values(), len(self.x), rate, steps[-1])))
+        )
         model = vae(**self.architecture).to(self.setup.device)
         if self.method == "mcem":
             self.history = fit_mcem(model, self.x, weight_prior=True, **options)
@@ -171,7 +174,7 @@ def rivals_marginal(setup: Setup) -> Outcome:
 
         for method in (*OBJECTIVES, "mcem"):
             run = Run(setup, method, x, setup.z_dim)
-            run.train_at_the_best_rate(setup.pilot, setup.marks, measure)
+            _, rate = run.train_at_the_best_rate(setup.pilot, setup.marks, measure)
             steps, examples = steps + run.history.steps, examples + run.history.examples
             if run.history.interrupted:
                 return Outcome(metrics, series, steps=steps, examples=examples, interrupted=True)
@@ -179,6 +182,7 @@ def rivals_marginal(setup: Setup) -> Outcome:
                 curve = [summarize(values) for values in run.history.column(name)]
                 series[f"{method}_{size}_{name}"] = [round(estimate.mean, 3) for estimate in curve]
                 metrics[f"{name}_{method}_{size}"] = curve[-1].metric()
+            series[f"{method}_{size}_rate"] = [rate]
             final[method] = run.history.column("test_low")[-1]
         for method in ("wake_sleep", "mcem"):
             metrics[f"lead_{method}_{size}"] = summarize(final["aevb"] - final[method]).metric()

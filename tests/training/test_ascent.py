@@ -9,7 +9,10 @@ from vbook.bounds import elbo
 from vbook.errors import VbookError
 from vbook.models import LinearGaussian, vae
 from vbook.objectives import with_weight_prior
-from vbook.training import OPTIMIZERS, fit, length, minibatches
+from vbook.training import fit
+from vbook.training.checks import length
+from vbook.training.loop import Batches
+from vbook.training.steps import OPTIMIZERS
 
 G = torch.Generator().manual_seed(0)
 X = (torch.rand(60, 12, generator=G) < 0.3).float()
@@ -134,8 +137,13 @@ def test_rows_at_names_the_steps_and_train_is_the_mean_since_the_row_before():
     assert asked == [1, 3, 6] and (history.steps, history.examples) == (7, 108)
 
 
+def minibatches(n, batch_size, steps):
+    batches = Batches(n, batch_size, torch.Generator().manual_seed(0))
+    return [batches[step] for step in range(steps)]
+
+
 def test_every_epoch_goes_through_all_data_points_in_an_order_of_its_own():
-    found = list(minibatches(10, 4, 8, torch.Generator().manual_seed(0)))
+    found = minibatches(10, 4, 8)
     assert [(epoch, len(rows), last) for epoch, rows, last in found] == [
         (1, 4, False),
         (1, 4, False),
@@ -151,7 +159,7 @@ def test_every_epoch_goes_through_all_data_points_in_an_order_of_its_own():
 
 
 def test_a_batch_as_large_as_the_data_ends_an_epoch_with_each_step():
-    assert [last for *_, last in minibatches(5, 5, 2, torch.Generator())] == [True, True]
+    assert [last for *_, last in minibatches(5, 5, 2)] == [True, True]
     assert (length(5, 5, 2, None), length(5, 8, 2, None), length(5, 4, 2, None), length(5, 4, None, 7)) == (2, 2, 4, 7)
 
 

@@ -1,0 +1,148 @@
+"""Checkpoints of a run: one safetensors file, its facts as JSON in the header, replaced in one piece, resumed bit for bit."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from vbook import paths
+from vbook.errors import VbookError
+
+FORMAT = 1
+
+
+class Checkpoint:
+    """The state of ``parts`` in the file ``path``: modules, optimizers, generators and tensors, by name.
+
+    ``run`` says which run it is (a dict for JSON: the model's shapes, the data's digest, the settings). A file that another
+    run has left is refused, with the difference named.
+    """
+
+    def __init__(self, path: str | Path, run: dict, parts: dict[str, nn.Module | Optimizer | Generator | Tensor]):
+        self.path, self.parts = Path(path), parts
+        self.run = json.loads(json.dumps({"format": FORMAT, "torch": torch.__version__} | run))
+
+    def write(self, state: dict) -> None:
+        """Save the parts with ``state``, a dict for JSON whose lists and dicts may hold tensors; the old file stays until then."""
+        from safetensors.torch import save
+
+        tensors = {name: tensor for part in self.parts for name, tensor in _tensors(part, self.parts[part]).items()}
+        facts = {"run": self.run, "state": _pack(state, "state", tensors)}
+        blob = save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, {"facts": json.dumps(facts)})
+        try:
+            with paths.atomic_write(self.path) as file:
+                file.write(blob)
+        except OSError as error:
+            before = "the one before it is as it was" if self.path.is_file() else "there is none before it"
+            reason = f"{error.strerror or error}; {len(blob):,} bytes"
+            raise VbookError(f"{self.path}: this checkpoint can't be written ({reason}), {before}") from error
+
+    def read(self) -> dict | None:
+        """Put the saved state into the parts and return the other ``state``; None where there is no file yet.
+
+        Raises VbookError for a file that is no checkpoint, and for one of another run: nothing has been changed then.
+        """
+        if not self.path.exists():
+            return None
+        tensors, facts = _open(self.path)
+        if differences := _differences(facts["run"], self.run):
+            raise VbookError(
+                f"{self.path}: a checkpoint of another run ({'; '.join(differences)}); name another file or delete this one"
+            )
+        for name, part in self.parts.items():
+            _restore(part, {key[len(name) + 1 :]: t for key, t in tensors.items() if key.startswith(f"{name}/")})
+        return _unpack(facts["state"], tensors)
+
+
+def describe_model(model: nn.Module) -> dict:
+    """The names, shapes and types of what a model's checkpoint holds, with its device."""
+    state = model.state_dict()
+    shapes = {name: f"{'×'.join(map(str, t.shape)) or 'scalar'} {str(t.dtype)[6:]}" for name, t in state.items()}
+    return {"model": shapes, "device": next((t.device.type for t in state.values()), "cpu")}
+
+
+def describe_data(x: Tensor) -> dict:
+    """Shape, type and sha256 of a data set."""
+    digest = hashlib.sha256(x.detach().cpu().contiguous().numpy().data).hexdigest()
+    return {"data": f"{'×'.join(map(str, x.shape))} {str(x.dtype)[6:]}, sha256 {digest[:16]}"}
+
+
+def describe_function(function) -> str:
+    """The name of an objective with its options, also through ``functools.partial``."""
+    options = ", ".join(f"{k}={v}" for k, v in sorted(getattr(function, "keywords", {}).items()))
+    name = getattr(getattr(function, "func", function), "__name__", type(function).__name__)
+    return f"{name}({options})" if options else name
+
+
+def _tensors(name: str, part) -> dict[str, Tensor]:
+    if isinstance(part, nn.Module):
+        found = part.state_dict()
+    elif isinstance(part, Optimizer):
+        rows = part.state_dict()["state"].items()
+        found = {f"{i}.{key}": t for i, row in rows for key, t in row.items() if isinstance(t, Tensor)}
+    else:
+        found = {"it": part.get_state() if isinstance(part, Generator) else part}
+    return {f"{name}/{key}": t for key, t in found.items()}
+
+
+def _restore(part, tensors: dict[str, Tensor]) -> None:
+    if isinstance(part, nn.Module):
+        part.load_state_dict(tensors)
+    elif isinstance(part, Optimizer):
+        rows: dict[int, dict] = {}
+        for key, t in tensors.items():
+            i, _, name = key.partition(".")
+            rows.setdefault(int(i), {})[name] = t
+        part.load_state_dict({"state": rows, "param_groups": part.state_dict()["param_groups"]})
+    elif isinstance(part, Generator):
+        part.set_state(tensors["it"])
+    else:
+        part.copy_(tensors["it"])
+
+
+def _pack(value, place: str, tensors: dict):
+    """``value`` for JSON; the tensors in it go to ``tensors`` and leave their place's name behind."""
+    if isinstance(value, Tensor):
+        tensors[place] = value
+        return {"tensor": place}
+    if isinstance(value, dict):
+        return {key: _pack(v, f"{place}.{key}", tensors) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_pack(v, f"{place}.{i}", tensors) for i, v in enumerate(value)]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise VbookError(f"a checkpoint can't hold {place}, a {type(value).__name__}: let evaluate return numbers, texts or tensors")
+
+
+def _unpack(value, tensors: dict):
+    if isinstance(value, dict):
+        if set(value) == {"tensor"}:
+            return tensors[value["tensor"]]
+        return {key: _unpack(v, tensors) for key, v in value.items()}
+    return [_unpack(v, tensors) for v in value] if isinstance(value, list) else value
+
+
+def _open(path: Path) -> tuple[dict[str, Tensor], dict]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            return {name: file.get_tensor(name) for name in file.keys()}, facts
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise VbookError(f"{path}: not a checkpoint of ours ({error}); delete it to begin anew") from None
+
+
+def _differences(there: dict, here: dict, prefix: str = "") -> list[str]:
+    """What differs between two descriptions, in words, at most three."""
+    found = []
+    for key in dict.fromkeys([*here, *there]):
+        old, new = there.get(key, "absent"), here.get(key, "absent")
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new, f"{prefix}{key} ")
+        elif old != new:
+            found.append(f"{prefix}{key} is {old} there and {new} here")
+    return found[:3]

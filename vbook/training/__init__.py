@@ -1,0 +1,7 @@
+"""One ``fit`` for every model of the book: thesis algorithm 1, doubly stochastic ascent of a bound."""
+
+from vbook.training.ascent import fit
+from vbook.training.history import History
+from vbook.training.schedules import decay, warmup
+
+__all__ = ["History", "decay", "fit", "warmup"]

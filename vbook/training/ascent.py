@@ -1,0 +1,117 @@
+"""``fit``: the steps of one model up the slope of a bound, estimated on minibatches with drawn noise.
+
+The data are one tensor that already lives on the device; shuffling, batches and noise come from generators seeded by ``seed``, so
+that a run is a function of its arguments and leaves the global random state alone.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vbook.bounds import elbo
+from vbook.checkpoints import Checkpoint, describe_data, describe_function, describe_model
+from vbook.errors import VbookError
+from vbook.training.averaging import Average
+from vbook.training.checks import check_data, length, positive
+from vbook.training.history import History
+from vbook.training.loop import SAVE_EVERY, Loop
+from vbook.training.steps import Steps, optimizer_for
+
+
+def fit(
+    model: nn.Module,
+    x: Tensor,
+    objective: Callable = elbo,
+    *,
+    epochs: int | None = None,
+    steps: int | None = None,
+    rows_at: Collection[int] | None = None,
+    batch_size: int = 128,
+    optimizer: str = "adam",
+    lr: float | Callable[[int], float] = 1e-3,
+    weight_decay: float = 0.0,
+    seed: int = 0,
+    binarize: bool = False,
+    schedules: Mapping[str, Callable[[int], float]] | None = None,
+    average: float | None = None,
+    evaluate: Callable[[nn.Module], dict] | None = None,
+    patience: int | None = None,
+    watch: str = "valid",
+    on_epoch: Callable[[nn.Module, dict], None] | None = None,
+    on_step: Callable[[int, Tensor], None] | None = None,
+    checkpoint: str | Path | None = None,
+    save_every: float = SAVE_EVERY,
+    budget: str | float | None = None,
+    mode: str | None = None,
+    progress: bool = False,
+) -> History:
+    """Maximise the mean of ``objective(model, batch, generator=g)`` (B, D) -> (B,) nats over minibatches of ``x`` (N, D).
+
+    The run lasts ``epochs`` or ``steps``. After each epoch, or after the steps named in ``rows_at``, a row of the history says
+    how far it has come; ``evaluate(model)`` returns more numbers for it, and ``on_epoch(model, row)`` sees it (a snapshot).
+    ``on_step(step, bound)`` is called after each step, with the minibatch's bound () on the device (a live curve).
+
+    ``lr`` and, by keyword of the objective, ``schedules`` may be functions of the step (``vbook.training.warmup``).
+    ``weight_decay`` takes that many times w from the slope of each weight w: with 1/N it is a prior N(0, I) on all weights, the
+    MAP protocol of thesis 2.11 (``objectives.with_weight_prior`` is the same as an objective, and slower). ``binarize`` draws
+    the pixels of each minibatch anew, with the grey levels ``x`` as probabilities. ``average`` is the weight of the past in an
+    average of the weights over the steps: ``evaluate`` and ``on_epoch`` then see it, and ``history.averaged`` is its model.
+    ``patience`` rows without a new best of the column ``watch`` end the run, and the model gets its best weights back.
+
+    ``checkpoint`` names a file: a run that was killed, interrupted or out of ``budget`` ("25m", or seconds), called again with
+    the same arguments, goes on from there, bit for bit; it is written every ``save_every`` seconds and at the end. Ctrl-C ends
+    the run after the current step and returns the history so far. ``mode`` is how a step runs: ``"eager"``, ``"compiled"``
+    (slow to begin) or ``"graph"`` (CUDA); by default a graph on CUDA, eager elsewhere.
+
+    Raises VbookError for sizes and rates that are not positive, for data that are not finite, for a checkpoint of another run or
+    one that can't be written, when memory runs out, and at the first step whose bound is not finite (with step and term).
+    """
+    steps = length(len(x), batch_size, epochs, steps)
+    positive(batch_size=batch_size, lr=lr(1) if callable(lr) else lr)
+    check_data(model, x)
+    if not weight_decay >= 0:
+        raise VbookError(f"weight_decay must be 0 or more, got {weight_decay}")
+    ascent = optimizer_for(optimizer, model.parameters(), lr, weight_decay, x.device)
+    shuffle, noise, pixels = (torch.Generator(x.device).manual_seed(seed + k) for k in (0, 0x5EED, 0xB175))
+    history = History()
+    loop = Loop(
+        model,
+        history,
+        len(x),
+        steps=steps,
+        batch_size=batch_size,
+        generator=shuffle,  # apart from the noise, so that the data order does not depend on L
+        rows_at=rows_at,
+        evaluate=evaluate,
+        on_epoch=on_epoch,
+        on_step=on_step,
+        patience=patience,
+        watch=watch,
+        budget=budget,
+        save_every=save_every,
+        progress=progress,
+    )
+    parts = {"model": model, "optimizer": ascent, "noise": noise}
+    options = dict(lr=lr, schedules=schedules, mode=mode, size=min(batch_size, len(x)))
+    if binarize:
+        parts["pixels"] = options["pixels"] = pixels
+    climb = Steps(model, x, objective, ascent, noise, **options)
+    update = climb
+    if average is not None:
+        mean = Average(model, average)
+        loop.judged = history.averaged = mean.model
+        parts |= {"average": mean.model, "averaged": mean.steps}
+
+        def update(step, rows):
+            taken = climb(step, rows)
+            mean.update()
+            return taken
+
+    if checkpoint is not None:
+        settings = dict(batch_size=batch_size, optimizer=optimizer, weight_decay=weight_decay, seed=seed, binarize=binarize)
+        settings |= dict(lr=describe_function(lr) if callable(lr) else lr, average=average, patience=patience)
+        settings |= dict(objective=describe_function(objective), schedules=sorted(schedules or ()))
+        loop.checkpoint = Checkpoint(checkpoint, describe_model(model) | describe_data(x) | settings, parts)
+    return loop.run(update, climb.settle)

@@ -1,0 +1,52 @@
+"""The length of a run, and what is wrong with its arguments, its data or its bound."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from vbook.bounds import terms
+from vbook.errors import VbookError
+
+NAMES = {"log_px_z": "log p(x|z)", "log_pz": "log p(z)", "log_qz_x": "log q(z|x)"}
+
+
+def length(n: int, batch_size: int, epochs: int | None, steps: int | None) -> int:
+    """The number of steps of a run over ``n`` data points that is given as ``epochs`` or as ``steps``.
+
+    >>> length(250, 100, epochs=2, steps=None)
+    6
+    """
+    if (epochs is None) == (steps is None):
+        raise VbookError(f"give the run's length as epochs or as steps, not {'neither' if epochs is None else 'both'}")
+    positive(batch_size=batch_size, **({"steps": steps} if epochs is None else {"epochs": epochs}))
+    return steps if epochs is None else epochs * math.ceil(n / batch_size)
+
+
+def positive(**sizes) -> None:
+    """VbookError for the first of ``sizes`` that is not a positive integer (``lr``: a positive number)."""
+    for name, value in sizes.items():
+        if not value > 0 or value == math.inf or (name != "lr" and value != int(value)):
+            raise VbookError(f"{name} must be a positive {'number' if name == 'lr' else 'integer'}, got {value}")
+
+
+def check_data(model: nn.Module, x: Tensor) -> None:
+    """VbookError unless x (N, D) is finite, holds something, and lives where the model lives."""
+    if x.ndim < 2 or len(x) == 0:
+        raise VbookError(f"x must hold at least one data point and have shape (N, D), got {tuple(x.shape)}")
+    bad = (~torch.isfinite(x)).flatten(1).any(1)
+    if bad.any():
+        first = int(bad.nonzero()[0])
+        raise VbookError(f"{int(bad.sum())} of {len(x)} data points hold NaN or infinity, the first is number {first}")
+    weight = next(model.parameters(), None)
+    if weight is not None and weight.device.type != x.device.type:
+        raise VbookError(f"the model is on {weight.device}, the data on {x.device}: move one with .to(device)")
+
+
+def blame(model: nn.Module, batch: Tensor, wrong: int, step: int) -> str:
+    """The message for a bound that is not finite at ``wrong`` data points: which step, which term of (2.29)."""
+    generator = torch.Generator(batch.device).manual_seed(step)
+    with torch.no_grad():
+        found = [NAMES[n] for n, value in terms(model, batch, generator=generator).items() if not torch.isfinite(value).all()]
+    culprit = f"{found[0]} is not finite" if found else "the objective is not finite although each term of the ELBO is"
+    return f"step {step}: {culprit} ({wrong} of {len(batch)} data points in the batch); try a smaller lr or look at the data"

@@ -1,0 +1,168 @@
+"""The steps of a run, whatever a step does: the order of the data, the rows of the history, when to save and when to stop."""
+
+import math
+import time
+from collections.abc import Callable, Collection
+
+import torch
+from torch import Tensor, nn
+
+from vbook.budget import seconds
+from vbook.checkpoints import Checkpoint
+from vbook.errors import VbookError
+from vbook.training.checks import positive
+from vbook.training.history import History
+
+SAVE_EVERY = 30.0  # seconds between checkpoints
+
+
+class Batches:
+    """Minibatches of ``n`` data points: every epoch goes through all of them in an order of its own, drawn from ``generator``."""
+
+    def __init__(self, n: int, batch_size: int, generator: torch.Generator):
+        self.n, self.batch_size, self.generator = n, batch_size, generator
+        self.per_epoch, self.epoch = math.ceil(n / batch_size), None
+
+    def __getitem__(self, step: int) -> tuple[int, Tensor, bool]:
+        """Of a step (from 0): its epoch (from 1), the indices of its data points, whether it is the epoch's last.
+
+        The steps must be asked for in order; the first one may lie inside an epoch, before which the generator must be then.
+        """
+        epoch, k = divmod(step, self.per_epoch)
+        if epoch != self.epoch:
+            self.epoch, self.before = epoch, self.generator.get_state()
+            order = torch.randperm(self.n, generator=self.generator, device=self.generator.device)
+            self.order = order.split(self.batch_size)
+        return epoch + 1, self.order[k], k == self.per_epoch - 1
+
+    def state(self, step: int) -> Tensor:
+        """The generator's state from which ``step`` can be asked for first."""
+        return self.generator.get_state() if step % self.per_epoch == 0 else self.before
+
+
+class Loop:
+    """One run of ``steps`` steps over ``n`` data points; what it has seen is in ``history``.
+
+    ``patience`` rows without a new best of the column ``watch`` end the run; the model then gets its best weights back. The
+    other arguments are those of ``fit``, which says what they mean.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        history: History,
+        n: int,
+        *,
+        steps: int,
+        batch_size: int,
+        generator: torch.Generator,
+        rows_at: Collection[int] | None = None,
+        evaluate: Callable[[nn.Module], dict] | None = None,
+        on_epoch: Callable[[nn.Module, dict], None] | None = None,
+        on_step: Callable[[int, Tensor], None] | None = None,
+        patience: int | None = None,
+        watch: str = "valid",
+        budget: str | float | None = None,
+        save_every: float = SAVE_EVERY,
+        progress: bool = False,
+    ):
+        if patience is not None:
+            positive(patience=patience)
+        self.model, self.judged, self.history, self.steps = model, model, history, steps
+        self.batches, self.rows_at = Batches(n, batch_size, generator), rows_at
+        self.evaluate, self.on_epoch, self.on_step = evaluate, on_epoch, on_step
+        self.patience, self.watch, self.best = patience, watch, None
+        self.budget, self.save_every, self.progress = seconds(budget), save_every, progress
+        self.checkpoint: Checkpoint | None = None
+        self.done, self.sums, self.seen = 0, {}, 0
+
+    def run(self, update: Callable, settled: Callable[[], dict] = dict) -> History:
+        """Call ``update(step, rows)`` for every step, with ``rows`` the indices of its data points.
+
+        It returns how many steps of the optimizer it took and a dict of tensors () that are summed up; a row has them per data
+        point, and what ``settled()`` adds, which is called before each row and each checkpoint and raises what went wrong.
+        """
+        history, start = self.history, time.perf_counter()
+        self._resume()
+        earlier, saved = history.seconds, start
+        bar = _bar(self.steps, self.done, self.progress)
+        try:
+            while self.done < self.steps and not history.stopped:
+                epoch, rows, last = self.batches[self.done]
+                taken, sums = update(self.done + 1, rows)
+                self.sums = {name: self.sums.get(name, 0) + value for name, value in sums.items()}
+                self.seen, self.done = self.seen + len(rows), self.done + 1
+                history.steps, history.examples = history.steps + taken, history.examples + len(rows)
+                if self.on_step:
+                    self.on_step(history.steps, sums["train"] / len(rows))
+                bar.update()
+                if last if self.rows_at is None else self.done in self.rows_at:
+                    self._row(epoch, settled(), bar)
+                now = time.perf_counter()
+                history.seconds = earlier + now - start
+                spent = self.budget is not None and now - start >= self.budget and self.done < self.steps
+                over = spent or history.stopped or self.done == self.steps
+                if self.checkpoint and (over or now - saved >= self.save_every):
+                    settled()
+                    self._save()
+                    saved = now
+                if spent:
+                    history.interrupted = True
+                    break
+        except KeyboardInterrupt:
+            history.interrupted = True
+        finally:
+            bar.close()
+            history.seconds = earlier + time.perf_counter() - start
+        if self.best and not history.interrupted:
+            self.judged.load_state_dict(self.best["weights"])
+        return history
+
+    def _row(self, epoch: int, more: dict, bar) -> None:
+        history, judged = self.history, self.judged
+        means = {name: float(value) / self.seen for name, value in self.sums.items()}
+        row = {"epoch": epoch, "step": history.steps} | means | more
+        row |= self.evaluate(judged) if self.evaluate else {}
+        history.rows.append(row)
+        bar.set_postfix_str(f"{history.column_name} {row['train']:.1f} nats")
+        self.sums, self.seen = {}, 0
+        if self.patience is not None:
+            self._watch(row)
+        if self.on_epoch:
+            self.on_epoch(judged, row)
+
+    def _watch(self, row: dict) -> None:
+        if self.watch not in row:
+            raise VbookError(f"patience watches the column {self.watch!r}, but the rows have {', '.join(row)}")
+        if self.best is None or row[self.watch] > self.best["value"]:
+            weights = {name: t.detach().clone() for name, t in self.judged.state_dict().items()}
+            self.best = {"value": row[self.watch], "row": len(self.history.rows), "weights": weights}
+        self.history.stopped = len(self.history.rows) - self.best["row"] >= self.patience
+
+    def _save(self) -> None:
+        history = self.history
+        facts = {name: getattr(history, name) for name in ("rows", "steps", "examples", "seconds", "stopped")}
+        own = {"done": self.done, "seen": self.seen, "sums": self.sums, "best": self.best}
+        own["order"] = self.batches.state(self.done)
+        self.checkpoint.write({"history": facts} | own)
+
+    def _resume(self) -> None:
+        """Go on where the checkpoint, if there is one, has left off."""
+        state = self.checkpoint.read() if self.checkpoint else None
+        if state is None:
+            return
+        if state["done"] > self.steps:
+            raise VbookError(f"{self.checkpoint.path}: has gone {state['done']} steps, more than the {self.steps} asked for")
+        for name, value in state["history"].items():
+            setattr(self.history, name, value)
+        self.done, self.seen, self.best = state["done"], state["seen"], state["best"]
+        device = self.batches.generator.device
+        self.sums = {name: value.to(device) for name, value in state["sums"].items()}
+        self.batches.generator.set_state(state["order"])
+        self.history.stopped = bool(self.patience) and self.history.stopped
+
+
+def _bar(total: int, done: int, progress: bool):
+    from tqdm import tqdm
+
+    return tqdm(total=total, initial=done, disable=not progress, unit="step", leave=False)

@@ -1,0 +1,33 @@
+"""Settings that change as training goes on: functions of the step, which counts from 1.
+
+``fit(..., lr=...)`` takes one for the learning rate, ``fit(..., schedules={"beta": warmup(1000)})`` one for any keyword of the
+objective: the weight of the KL, the minimum of free bits.
+"""
+
+from collections.abc import Callable
+
+from vbook.errors import VbookError
+
+
+def warmup(steps: int) -> Callable[[int], float]:
+    """Rises by equal parts from 0 at the first step to 1 after ``steps`` steps: β of thesis 2.9.1.
+
+    >>> beta = warmup(4)
+    >>> [beta(step) for step in range(1, 7)]
+    [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
+    """
+    if not (steps >= 1 and steps == int(steps)):
+        raise VbookError(f"steps must be a whole number of at least 1, got {steps}")
+    return lambda step: min(1.0, (step - 1) / steps)
+
+
+def decay(start: float, halflife: float) -> Callable[[int], float]:
+    """Falls from ``start`` at the first step, by half every ``halflife`` steps.
+
+    >>> rate = decay(0.1, halflife=2)
+    >>> [rate(step) for step in (1, 3, 5)]
+    [0.1, 0.05, 0.025]
+    """
+    if not (start > 0 and halflife > 0):
+        raise VbookError(f"start and halflife must be above 0, got {start} and {halflife}")
+    return lambda step: start * 0.5 ** ((step - 1) / halflife)

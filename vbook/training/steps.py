@@ -1,0 +1,200 @@
+"""What one step does, on whatever device: gather, noise, forward, backward, optimizer, without waiting for the device."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from vbook.errors import VbookError, nearest
+from vbook.noise import Listener, Tape
+from vbook.training.checks import blame
+
+OPTIMIZERS = {
+    "adam": partial(torch.optim.Adam, fused=True),
+    "adagrad": torch.optim.Adagrad,
+    "sgd": partial(torch.optim.SGD, fused=True),
+}
+MODES = ("eager", "compiled", "graph")
+LOOK_EVERY = 100  # steps on a GPU between two looks at whether all has been finite: each waits for the device
+
+
+def optimizer_for(name: str, parameters: Iterable, lr, weight_decay: float, device: torch.device) -> torch.optim.Optimizer:
+    """The optimizer ``name`` in its fastest form on ``device``; VbookError for an unknown one."""
+    if name not in OPTIMIZERS:
+        raise VbookError(f"unknown optimizer {name!r}{nearest(name, OPTIMIZERS)}")
+    options = {"lr": lr(1) if callable(lr) else lr, "weight_decay": weight_decay}
+    if name == "adagrad":
+        options["fused"] = device.type == "cpu"  # PyTorch has it for no other device
+    if name == "adam" and device.type == "cuda":
+        options |= {"capturable": True, "lr": torch.tensor(options["lr"], device=device)}  # a graph reads it at each replay
+    return OPTIMIZERS[name](parameters, **options)
+
+
+class Steps:
+    """Call it with a step (from 1) and the indices of its data points: one ascent of ``objective`` on ``x`` with ``noise``.
+
+    It answers (1, {"train": the sum of the bound over the minibatch}). On a CPU each bound is looked at before its update; on a
+    GPU an update whose bound is not finite is left out, and all after it, until ``settle`` looks.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        objective: Callable,
+        ascent: torch.optim.Optimizer,
+        noise: torch.Generator,
+        *,
+        lr=None,
+        schedules: Mapping[str, Callable[[int], float]] | None = None,
+        pixels: torch.Generator | None = None,
+        mode: str | None = None,
+        size: int | None = None,
+    ):
+        on_gpu = x.device.type == "cuda"
+        self.mode = _mode(mode, on_gpu, ascent, callable(lr))
+        self.model, self.x, self.objective, self.ascent = model, x, objective, ascent
+        self.noise, self.pixels, self.lr, self.schedules = noise, pixels, lr, dict(schedules or {})
+        self.values = {name: torch.zeros((), dtype=x.dtype, device=x.device) for name in self.schedules} if on_gpu else {}
+        self.later, self.size, self.graph = on_gpu, size, None
+        self.at = torch.zeros((), dtype=torch.int64, device=x.device)  # the step, where the device can read it
+        self.failed = torch.zeros(2, dtype=torch.int64, device=x.device)  # the first step that went wrong, and at how many points
+        if self.mode == "compiled":
+            self.objective = compiled(objective)
+
+    def __call__(self, step: int, rows: Tensor) -> tuple[int, dict[str, Tensor]]:
+        self._set(step)
+        self.last_rows = rows
+        try:
+            if self.mode == "graph" and len(rows) == self.size:
+                total = self._replay(rows)
+            else:
+                total = self._step(step, self._batch(rows))
+        except torch.OutOfMemoryError as error:
+            raise VbookError(_out_of_memory(self.x, len(rows), error)) from None
+        except RuntimeError as error:
+            if "can't allocate memory" in str(error):  # what PyTorch says of a CPU's
+                raise VbookError(_out_of_memory(self.x, len(rows), error)) from None
+            raise
+        if self.later and step % LOOK_EVERY == 0:
+            self.settle()
+        return 1, {"train": total}
+
+    def settle(self) -> dict:
+        """Raise VbookError if a bound since the last look was not finite; nothing for the row."""
+        if self.later and (failed := self.failed.tolist())[0]:
+            raise VbookError(blame(self.model, self._batch(self.last_rows), failed[1], failed[0]))
+        return {}
+
+    def _set(self, step: int) -> None:
+        if self.later:
+            self.at.fill_(step)
+        if callable(self.lr):
+            for group in self.ascent.param_groups:
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(self.lr(step))
+                else:
+                    group["lr"] = self.lr(step)
+        for name, value in self.schedules.items():
+            if self.later:
+                self.values[name].fill_(value(step))
+            else:
+                self.values[name] = value(step)
+
+    def _batch(self, rows: Tensor) -> Tensor:
+        batch = self.x[rows]
+        return batch if self.pixels is None else torch.bernoulli(batch, generator=self.pixels)
+
+    def _step(self, step: int, batch: Tensor) -> Tensor:
+        bound = self.objective(self.model, batch, generator=self.noise, **self.values)  # (B,), with ε ~ p(ε) inside
+        loss = -bound.mean()
+        self.ascent.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.later:
+            self._note(bound, loss)
+        elif not math.isfinite(loss.item()):
+            raise VbookError(blame(self.model, batch, int((~torch.isfinite(bound)).sum()), step))
+        self.ascent.step()
+        return bound.detach().sum()
+
+    @torch.no_grad()
+    def _note(self, bound: Tensor, loss: Tensor) -> None:
+        """On the device: note the first step whose bound is not finite, and take the slopes of all from there on for zero."""
+        now = torch.stack([self.at, (~torch.isfinite(bound)).sum()])
+        self.failed.copy_(torch.where((self.failed[0] == 0) & ~torch.isfinite(loss), now, self.failed))
+        for p in self.model.parameters():
+            if p.grad is not None:
+                p.grad.masked_fill_(self.failed[0] > 0, 0.0)
+
+    def _replay(self, rows: Tensor) -> Tensor:
+        if self.graph is None:
+            self.rows = rows.clone()
+            self._capture()
+        self.rows.copy_(rows)
+        self.graph.replay()
+        return self.total
+
+    def _capture(self) -> None:
+        """Record one step as a CUDA graph. The rehearsals that this needs leave no trace in weights, optimizer and generators."""
+        generators = [g for g in (self.noise, self.pixels) if g is not None]
+        states, weights = [g.get_state() for g in generators], [p.detach().clone() for p in self.model.parameters()]
+        memory = [{k: v.clone() for k, v in self.ascent.state[p].items()} for p in self.model.parameters()]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                self._step(0, self._batch(self.rows))
+        torch.cuda.current_stream().wait_stream(side)
+        with torch.no_grad():
+            for p, weight, kept in zip(self.model.parameters(), weights, memory, strict=True):
+                p.copy_(weight)
+                for name, value in self.ascent.state[p].items():  # where there was none it began at zero
+                    value.copy_(kept[name]) if name in kept else value.zero_()
+        for g, state in zip(generators, states, strict=True):
+            g.set_state(state)
+        self.failed.zero_()
+        self.graph = torch.cuda.CUDAGraph()
+        for g in generators:
+            self.graph.register_generator_state(g)
+        self.ascent.zero_grad(set_to_none=True)
+        with torch.cuda.graph(self.graph):
+            self.total = self._step(0, self._batch(self.rows))
+
+
+def compiled(objective: Callable) -> Callable:
+    """``objective`` through ``torch.compile``, with the noise drawn outside: the same draws, in the same order."""
+    heard: dict[int, Listener] = {}
+
+    @torch.compile
+    def pure(model, x, draws, values):
+        return objective(model, x, generator=Tape(draws), **values)
+
+    def with_noise_outside(model, x: Tensor, *, generator: torch.Generator, **values) -> Tensor:
+        if len(x) not in heard:  # batches of another size draw other noise
+            heard[len(x)] = Listener(torch.Generator(x.device))
+            with torch.no_grad():
+                objective(model, x, generator=heard[len(x)], **values)
+        return pure(model, x, heard[len(x)].again(generator), values)
+
+    return with_noise_outside
+
+
+def _mode(mode: str | None, on_gpu: bool, ascent: torch.optim.Optimizer, moving_rate: bool) -> str:
+    if mode is None:
+        fixed = moving_rate and not isinstance(ascent, torch.optim.Adam)  # a graph would keep the rate of its recording
+        return "graph" if on_gpu and not fixed else "eager"
+    if mode not in MODES:
+        raise VbookError(f"unknown mode {mode!r}{nearest(mode, MODES)}")
+    if mode == "graph" and not on_gpu:
+        raise VbookError("mode 'graph' is for data on a CUDA device; leave mode out, and the fastest that holds is taken")
+    return mode
+
+
+def _out_of_memory(x: Tensor, size: int, error: Exception) -> str:
+    held = x.numel() * x.element_size() / 1e9
+    return (
+        f"out of memory ({str(error).splitlines()[0]}): lower batch_size (now {size}) or the objective's samples; "
+        f"the data take {held:.2f} GB on {x.device}"
+    )
