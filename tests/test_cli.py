@@ -119,10 +119,19 @@ def test_budgets_that_are_no_time(text):
 
 def test_reproduce_passes_everything_on(capsys, monkeypatch, tmp_path):
     seen = []
-    monkeypatch.setattr(experiments, "reproduce", lambda *args, **options: seen.append((args, options)))
+    monkeypatch.setattr(
+        experiments, "reproduce", lambda *args, **options: seen.append((args, options)) or {"a.paper": "complete"}
+    )
     assert call(capsys, "reproduce", "a", "b", "--profile", "paper", "--budget", "25m", "--data-root", tmp_path)[0] == 0
     expected = dict(seed=0, device="cpu", data_root=str(tmp_path), budget_seconds=1500.0, force=False)
     assert seen == [((["a", "b"], "paper"), expected)]
+
+
+def test_an_interrupted_reproduce_ends_with_130(capsys, monkeypatch):
+    monkeypatch.setattr(experiments, "reproduce", lambda *args, **options: {"a.laptop": "interrupted; run again"})
+    assert call(capsys, "reproduce", "a")[0] == 130
+    monkeypatch.setattr(experiments, "reproduce", lambda *args, **options: {"a.laptop": "the budget is spent; run again"})
+    assert call(capsys, "reproduce", "a")[0] == 0
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A time budget, in words or in seconds."""
 
+import math
 import re
 
 from vbook.errors import VbookError
@@ -15,6 +16,8 @@ def seconds(budget: str | float | None) -> float | None:
     """
     if budget is None:
         return None
+    if isinstance(budget, int | float) and 0 < budget < math.inf:
+        return float(budget)
     match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", str(budget).strip().lower())
     total = sum(float(part) * unit for part, unit in zip(match.groups(), _UNITS.values(), strict=True) if part) if match else 0.0
     if total <= 0:

@@ -26,7 +26,7 @@ class Checkpoint:
         self.run = json.loads(json.dumps({"format": FORMAT, "torch": torch.__version__} | run))
 
     def write(self, state: dict) -> None:
-        """Save the parts with ``state``, a dict for JSON whose lists and dicts may hold tensors; the old file stays until then."""
+        """Save the parts with ``state``, a dict for JSON whose values may be tensors; until then the old file stays."""
         from safetensors.torch import save
 
         tensors = {name: tensor for part in self.parts for name, tensor in _tensors(part, self.parts[part]).items()}

@@ -138,8 +138,8 @@ def draw(q: Distribution, samples: int, generator: torch.Generator | None = None
     With a ``generator`` the noise ε comes from it alone, and q must be able to ``transport`` noise; without one it is
     ``q.rsample`` and the global random state.
     """
-    if samples < 1:
-        raise VbookError(f"samples must be at least 1, got {samples}")
+    if not (samples >= 1 and isinstance(samples, int)):
+        raise VbookError(f"samples must be a whole number of at least 1, got {samples}")
     if generator is None:
         return q.rsample((samples,))
     if not hasattr(q, "transport"):

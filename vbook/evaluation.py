@@ -62,8 +62,8 @@ def evaluate(model, x: Tensor, bound: Callable = elbo, batch_size: int = 1000, s
 @torch.no_grad()
 def per_datapoint(model, x: Tensor, bound: Callable = elbo, batch_size: int = 1000, seed: int = 0, **options) -> Tensor:
     """``bound`` of each row of ``x``, batch by batch; (N, D) -> (N,) nats."""
-    if batch_size < 1:
-        raise VbookError(f"batch_size must be at least 1, got {batch_size}")
+    if batch_size < 1 or not len(x):
+        raise VbookError(f"batch_size must be at least 1 and x hold a data point, got {batch_size} and {tuple(x.shape)}")
     generator = torch.Generator(x.device).manual_seed(seed)
     return torch.cat([bound(model, batch, generator=generator, **options) for batch in x.split(batch_size)])
 
@@ -71,6 +71,8 @@ def per_datapoint(model, x: Tensor, bound: Callable = elbo, batch_size: int = 10
 @torch.no_grad()
 def all_log_weights(model, x: Tensor, samples: int, seed: int = 0, chunk: int = 50_000) -> Tensor:
     """``log_weights`` of every row of ``x``, with at most ``chunk`` decoded points in memory; (N, D) -> (L, N) nats."""
+    if samples < 1 or not len(x):
+        raise VbookError(f"needs at least 1 sample and 1 data point, got {samples} and {len(x)}")
     generator = torch.Generator(x.device).manual_seed(seed)
     rows = max(1, chunk // samples)
     return torch.cat([log_weights(model, batch, samples, generator) for batch in x.split(rows)], 1)

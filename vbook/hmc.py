@@ -155,6 +155,8 @@ def _height_and_slope(log_density: Callable, z: Tensor) -> tuple[Tensor, Tensor]
 
 def _follow(log_density: Callable, z: Tensor, momentum: Tensor, step_size, steps: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The end (z, r) of ``leapfrog``, with log p(z) at its start and at its end, which the slopes there bring along."""
+    if not steps >= 1:
+        raise VbookError(f"steps must be at least 1, got {steps}")
     epsilon = _column(step_size, z)
     at_start, slope = _height_and_slope(log_density, z)
     momentum = momentum + 0.5 * epsilon * slope

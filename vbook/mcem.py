@@ -16,7 +16,7 @@ from vbook.checkpoints import Checkpoint, describe_data, describe_model
 from vbook.distributions import draw
 from vbook.errors import VbookError
 from vbook.hmc import hmc_step, tune
-from vbook.training.checks import check_data, length, positive
+from vbook.training.checks import check_data, in_words, length, positive
 from vbook.training.history import History
 from vbook.training.loop import SAVE_EVERY, Loop
 from vbook.training.steps import optimizer_for
@@ -67,10 +67,10 @@ def fit_mcem(
     """Maximise log p(x) of the data x (N, D) in the decoder: per minibatch an E-step and an M-step.
 
     E: ``transitions`` HMC transitions of ``leapfrogs`` steps for the chains of the minibatch, at p(z|x) ∝ p(z) p(x|z); their step
-    size is tuned to the acceptance ``target``. M: ``updates`` Adagrad steps on the mean of log p(x|z) at these samples, with
-    ``weight_prior`` plus log N(w; 0, I)/N over the trainable weights w of the decoder, the MAP protocol of thesis 2.11. An
-    encoder, if the model has one, stays as it is. ``epochs`` or ``steps`` (minibatches), ``rows_at``, ``evaluate``, ``on_epoch``,
-    ``checkpoint``, ``budget``, Ctrl-C and the errors are those of ``fit``.
+    size is tuned to the acceptance ``target``, fast at first. M: ``updates`` Adagrad steps on the mean of log p(x|z) at these
+    samples, with ``weight_prior`` plus log N(w; 0, I)/N over the trainable weights w of the decoder, the MAP protocol of thesis
+    2.11. An encoder, if the model has one, stays as it is. ``epochs`` or ``steps`` (minibatches), ``rows_at``, ``evaluate``,
+    ``on_epoch``, ``checkpoint``, ``budget``, Ctrl-C and the errors are those of ``fit``.
     """
     steps = length(len(x), batch_size, epochs, steps)
     check_data(model, x)
@@ -84,11 +84,15 @@ def fit_mcem(
     loop = Loop(model, history, len(x), **options, budget=budget, save_every=save_every, progress=progress)
 
     def update(step: int, rows: Tensor) -> tuple[int, dict[str, Tensor]]:
+        with in_words(x, len(rows)):
+            return expect_and_maximize(step, rows)
+
+    def expect_and_maximize(step: int, rows: Tensor) -> tuple[int, dict[str, Tensor]]:
         batch, moved = x[rows], x.new_zeros(())
         for _ in range(transitions):  # E: z ~ p(z|x)
             chain = hmc_step(log_joint(model, batch), chains[rows], epsilon, leapfrogs, noise, jitter)
             chains[rows] = chain.z
-            epsilon.copy_(tune(epsilon, chain.acceptance, target))
+            epsilon.copy_(tune(epsilon, chain.acceptance, target, rate=max(0.1, step**-0.5)))
             moved += chain.accepted.sum() / transitions
         for k in range(updates):  # M: θ up the slope of log p(x|z); log p(z) has no part in it
             log_px_z = model.decode(chain.z).log_prob(batch)

@@ -22,8 +22,8 @@ def free_bits(model, x: Tensor, minimum: float, samples: int = 1, generator: tor
     ``minimum`` is λ in nats, and each latent dimension is a group of its own: where its KL averages less than λ, nothing pulls it
     further down. λ = 0 is the ELBO (2.77). A prior and posterior that are not factorised Gaussians raise VbookError.
     """
-    if not isinstance(minimum, Tensor) and not minimum >= 0:  # to look into a tensor would be to wait for the device
-        raise VbookError(f"minimum must be 0 nats or more, got {minimum}")
+    if not isinstance(minimum, Tensor) and not 0 <= minimum < math.inf:  # to look into a tensor would be to wait for the device
+        raise VbookError(f"minimum must be 0 nats or more and finite, got {minimum}")
     q, p = model.encode(x), model.prior()
     if not (isinstance(q, FactorizedNormal) and isinstance(p, FactorizedNormal)):
         raise VbookError(f"free bits need a factorised Gaussian q(z|x) and p(z), got {type(q).__name__} and {type(p).__name__}")

@@ -147,7 +147,7 @@ class StubRun:
 
     def train_at_the_best_rate(self, pilot, marks, measure):
         assert (pilot, marks) == (500, (100, 200))
-        rows = [measure(SimpleNamespace(t=t, **self.asked)) for t in range(2)]
+        rows = [measure(SimpleNamespace(t=t, **self.asked)) | {"acceptance": 0.9} for t in range(2)]
         self.history = SimpleNamespace(
             steps=2, examples=200, interrupted=self.asked["method"] == self.stop, column=lambda name: [row[name] for row in rows]
         )
@@ -248,7 +248,10 @@ def test_figure_2_6_keeps_train_from_test_low_from_high_and_small_from_large(bet
         for size in ("small", "large"):  # each method's stub lies 10,000 nats above the one before
             lead = {"mean": -10_000.0 * k, "standard_error": 0.0, "n": 2, "unit": "nats"}
             assert k == 0 or outcome.metrics[f"lead_{method}_{size}"] == lead
-    assert outcome.series["examples"] == [100, 200] and (len(outcome.series), len(outcome.metrics)) == (31, 28)
+            rate = {"aevb": 0.01, "wake_sleep": 0.02, "mcem": 0.1}
+            assert [outcome.series[f"{method}_{size}_rate"] for method in rate] == [[value] for value in rate.values()]
+            assert outcome.series[f"acceptance_{size}"] == [0.9, 0.9]
+    assert outcome.series["examples"] == [100, 200] and (len(outcome.series), len(outcome.metrics)) == (33, 28)
     assert (outcome.steps, outcome.examples, outcome.interrupted) == (12, 1_200, False)
 
 

@@ -41,8 +41,22 @@ def test_an_interrupted_run_does_not_replace_a_complete_record(tiny, shelf, monk
 
     monkeypatch.setattr(queue, "run", interrupted)
     fate = reproduce([tiny], "laptop", force=True, seed=1, say=said.append)
-    assert fate == {"ch00-tiny.laptop": "interrupted; the complete record stays"}
+    assert fate == {"ch00-tiny.laptop": "interrupted; the complete record stays; run again, it goes on from its checkpoints"}
     assert {file: file.read_bytes() for file in shelf.rglob("*") if file.is_file()} == before
+
+
+def test_what_an_interrupted_run_has_is_in_its_checkpoints_and_not_in_a_record(tiny, shelf, monkeypatch):  # noqa: F811
+    real = queue.run
+    monkeypatch.setattr(queue, "run", lambda *args, **options: dataclasses.replace(real(*args, **options), interrupted=True))
+    assert reproduce([tiny], "laptop", say=lambda line: None)["ch00-tiny.laptop"].startswith("interrupted; run again")
+    assert not [file for file in shelf.rglob("*") if file.is_file()]
+
+
+def test_folders_that_can_not_be_written_are_named_before_anything_runs(tiny, shelf, monkeypatch):  # noqa: F811
+    (shelf / "weights").write_text("a file where a folder should be")
+    monkeypatch.setattr(queue, "run", lambda *args, **options: 1 / 0)
+    with pytest.raises(VbookError, match="weights: no record could be written there"):
+        reproduce([tiny], "laptop", say=lambda line: None)
 
 
 def test_another_seed_needs_force(tiny, shelf):  # noqa: F811

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from vbook.errors import VbookError
-from vbook.experiments import experiments, find, registry, run
+from vbook.experiments import Setup, experiments, find, registry, run
 from vbook.experiments.chapter02 import digits
 from vbook.experiments.source import code_of
 from vbook.ledger.verdicts import changed
@@ -162,7 +162,7 @@ def test_uneven_profiles_are_refused(profiles):
 
 
 def test_a_missing_setting_is_named(tiny):
-    setup = registry.Setup(TINY, 0, "cpu", "smoke", None, False, None, None, None)
+    setup = Setup(TINY, 0, "cpu", "smoke", None, False, None, None, None)
     assert setup.epochs == 1
     with pytest.raises(AttributeError, match="no setting 'depth'"):
         _ = setup.depth

@@ -103,7 +103,7 @@ def package(tmp_path):
         ("training/steps.py", "\n\ndef opt", "\nOPTIMIZERS.update(adam=None)\n\ndef opt"),  # a statement that names no new name
         ("training/steps.py", "\n\ndef opt", '\nif OPTIMIZERS:\n    OPTIMIZERS["adam"] = None\n\ndef opt'),
         ("models/vae.py", "\n\ndef vae", "\nVAE.decode = None\n\ndef vae"),
-        ("experiments/registry.py", '("train", "valid", "test"))', '("train", "test", "test"))'),
+        ("experiments/setup.py", '("train", "valid", "test"))', '("train", "test", "test"))'),
     ],
 )
 def test_changes_of_the_numerics_are_seen_through_imports(package, file, before, after):

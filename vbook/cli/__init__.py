@@ -149,7 +149,9 @@ def reproduce(
     from vbook.experiments import reproduce as measure
 
     root = None if data_root is None else str(data_root)
-    measure(experiments or [], profile, seed=seed, device=device, data_root=root, budget_seconds=limit, force=force)
+    fate = measure(experiments or [], profile, seed=seed, device=device, data_root=root, budget_seconds=limit, force=force)
+    if any(end.startswith("interrupted") for end in fate.values()):
+        raise typer.Exit(130)
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
 from vbook.experiments import chapter02
 from vbook.experiments.queue import reproduce
-from vbook.experiments.registry import Experiment, Outcome, Setup, experiments, find, run
+from vbook.experiments.registry import Experiment, Outcome, experiments, find, run
+from vbook.experiments.setup import Setup
 from vbook.experiments.together import start
 
 __all__ = ["Experiment", "Outcome", "Setup", "chapter02", "experiments", "find", "reproduce", "run", "start"]

@@ -8,7 +8,8 @@ import torch
 
 from vbook import paths
 from vbook.errors import VbookError
-from vbook.experiments.registry import check_seed, experiments, find, keep, run
+from vbook.experiments.keeping import keep
+from vbook.experiments.registry import check_seed, experiments, find, run
 from vbook.profiles import check_profile
 from vbook.results import read_record, record_path
 
@@ -19,8 +20,8 @@ def reproduce(
     """Run the experiments ``ids`` (all when empty) at ``profile`` and commit their records; returns what became of each.
 
     An experiment whose complete record still matches its code and settings is left alone unless ``force``. When the budget is
-    spent a training stops at a checkpoint, from which the next call goes on, and the rest stays ``not run``. Raises VbookError for
-    unknown ids, profiles and broken records before anything runs.
+    spent a training stops at a checkpoint, from which the next call goes on, and the rest stays ``not run``. Raises VbookError,
+    before anything runs, for unknown ids and profiles, broken records, and folders that can't be written.
     """
     check_profile(profile), check_seed(seed)
     if paths.root() is None:
@@ -28,6 +29,7 @@ def reproduce(
     queue = [find(id) for id in ids] or list(experiments().values())
     for chosen in queue:
         _complete(f"{chosen.id}.{profile}")
+    _try_to_write()
     start, fate = time.monotonic(), {}
     for chosen in queue:
         record_id = f"{chosen.id}.{profile}"
@@ -43,15 +45,26 @@ def reproduce(
             outcome = run(chosen.id, profile, seed, device, data_root, progress=True, checkpoints=folder, budget=left)
             if not outcome.interrupted:
                 shutil.rmtree(folder, ignore_errors=True)
-            if outcome.interrupted and old:  # part of a run must not cost us the whole one
-                fate[record_id] = "interrupted; the complete record stays"
+            if outcome.interrupted:  # part of a run is no result; what is in its checkpoints is not lost
+                why = "interrupted" if left is None or time.monotonic() - start < budget_seconds else "the budget is spent"
+                fate[record_id] = (
+                    f"{why}{'; the complete record stays' if old else ''}; run again, it goes on from its checkpoints"
+                )
             else:
                 record = keep(outcome, record_path(record_id).parent, paths.book("weights"))
                 fate[record_id] = f"{record.status} in {record.wall_time_s:.0f} s"
         say(f"{record_id}: {fate[record_id]}")
-        if fate[record_id].startswith(("partial", "interrupted")):
+        if fate[record_id].startswith("interrupted"):
             break
     return fate
+
+
+def _try_to_write() -> None:
+    for folder in (paths.book("results"), paths.book("weights")):
+        try:
+            paths.try_to_write(folder)
+        except OSError as error:
+            raise VbookError(f"{folder}: no record could be written there ({error.strerror})") from error
 
 
 def _checkpoints(chosen, profile: str, seed: int, device: str) -> Path:

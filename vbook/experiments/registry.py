@@ -1,10 +1,8 @@
 """Experiments: a function, its data with the embedded stand-in, and one row of numbers per profile."""
 
-import dataclasses
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,12 +11,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from vbook import data, paths
 from vbook.errors import VbookError, nearest
+from vbook.experiments.keeping import keep, records_folder
+from vbook.experiments.setup import Interrupted, prepare
 from vbook.experiments.source import code_of
 from vbook.profiles import PROFILES, check_profile
-from vbook.results import Record, new_record, save_record
-from vbook.results.weights import save_weights
+from vbook.results import Record, new_record
 
 _REGISTRY: dict[str, "Experiment"] = {}
 FINISHED: dict[tuple, "Outcome"] = {}  # the runs of this process, so that a chapter's cells share them
@@ -45,39 +43,6 @@ class Experiment:
         parts = [code, self.data, self.protocol, json.dumps(settings, sort_keys=True)]
         parts += [other.digest(other.profiles[profile]) for other in inputs if profile]
         return f"sha256:{hashlib.sha256('|'.join(parts).encode()).hexdigest()}"
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a run of an experiment gets: its settings, seed and device, and the three splits as (N, D) tensors on the device."""
-
-    settings: dict
-    seed: int
-    device: str
-    profile: str
-    data_root: str | None
-    progress: bool
-    train: data.Dataset
-    valid: data.Dataset
-    test: data.Dataset
-    checkpoints: Path | None = None
-    deadline: float | None = None
-
-    def resumable(self, name: str) -> dict:
-        """Options for ``fit`` and ``fit_mcem``: where the training ``name`` keeps its checkpoint, and how long it may take."""
-        left = None if self.deadline is None else max(self.deadline - time.monotonic(), 1e-3)
-        file = re.sub(r"[^\w.-]+", "_", name)
-        return {"checkpoint": self.checkpoints and self.checkpoints / f"{file}.safetensors", "budget": left}
-
-    def __getattr__(self, name: str):
-        try:
-            return self.settings[name]
-        except KeyError:
-            raise AttributeError(f"this profile has no setting {name!r}") from None
-
-    def run(self, experiment: str) -> "Outcome":
-        """Another experiment at the same profile, seed and device: an input of this one."""
-        return run(experiment, self.profile, self.seed, self.device, self.data_root, self.progress)
 
 
 @dataclass
@@ -170,20 +135,15 @@ def remember(key: tuple, outcome: Outcome) -> None:
         FINISHED[key] = outcome
 
 
-def prepare(chosen: Experiment, profile: str, seed: int, device: str, data_root, progress: bool, *when) -> Setup:
-    """The setup of an experiment at ``profile``: its settings and the three splits of its data, or of the stand-in at smoke."""
-    name = chosen.stand_in if profile == "smoke" else chosen.data
-    splits = (data.load(name, s, device, root=data_root, protocol=chosen.protocol) for s in ("train", "valid", "test"))
-    train, valid, test = splits
-    return Setup(chosen.profiles[profile], seed, device, profile, data_root, progress, train, valid, test, *when)
-
-
 def _run(id: str, profile: str, seed: int, device: str, data_root, progress: bool, checkpoints=None, budget=None) -> Outcome:
-    chosen, folder = find(id), _records_folder()
+    chosen, folder = find(id), records_folder()
     deadline = budget and time.monotonic() + budget
     setup = prepare(chosen, profile, seed, device, data_root, progress, checkpoints, deadline)
     train, settings, start = setup.train, setup.settings, time.perf_counter()
-    outcome = chosen.function(setup)
+    try:
+        outcome = chosen.function(setup)
+    except Interrupted:
+        outcome = Outcome({}, interrupted=True)
     outcome.record = new_record(
         experiment=id,
         profile=profile,
@@ -192,6 +152,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         series=outcome.series,
         data={"name": train.name, "title": f"{train.protocol} {train.name}", "protocol": train.protocol, "digest": train.digest},
         settings=settings,
+        inputs=setup.inputs,
         status="partial" if outcome.interrupted else "complete",
         reason="interrupted" if outcome.interrupted else None,
         steps=outcome.steps,
@@ -205,37 +166,16 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
     return outcome
 
 
-def _records_folder() -> Path | None:
-    """The folder that $VBOOK_RECORDS names, if any; VbookError, before anything is trained, if nothing can be written there."""
-    if not (name := os.environ.get("VBOOK_RECORDS")):
-        return None
-    try:
-        paths.try_to_write(Path(name).resolve())
-    except OSError as error:
-        raise VbookError(f"$VBOOK_RECORDS names {name}, where nothing can be written ({error.strerror})") from error
-    return Path(name)
-
-
-def keep(outcome: Outcome, records: Path, weights: Path) -> Record:
-    """Write the record of ``outcome`` into ``records`` and the weights that pages need, if it has any, into ``weights``."""
-    record = outcome.record
-    if outcome.architecture and record.profile != "smoke":
-        artefacts = save_weights(outcome.model, record.experiment, record.profile, outcome.architecture, weights)
-        record = outcome.record = dataclasses.replace(record, artefacts=artefacts)
-    save_record(record, records)
-    return record
-
-
 def check_seed(seed: int) -> int:
     """``seed`` if PyTorch's generators can take it and its neighbours, else a VbookError."""
-    if seed != int(seed) or not 0 <= seed < 2**62:
+    if not isinstance(seed, int | float) or not 0 <= seed < 2**62 or seed != int(seed):
         raise VbookError(f"seed must be a whole number from 0 to 2^62 - 1, got {seed}")
     return int(seed)
 
 
 def _check_device(device: str) -> str:
     try:
-        kind = torch.device(device).type
+        kind = torch.device(str(device)).type
     except RuntimeError as error:
         raise VbookError(f"unknown device {device!r}: {str(error).splitlines()[0]}") from None
     if kind == "cuda" and not torch.cuda.is_available():

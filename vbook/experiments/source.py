@@ -12,9 +12,9 @@ NUMERICS = (
     *("training", "evaluation", "experiments"),
 )
 ALWAYS = ("data/pixels.py", "data/read.py", "data/datasets.py")  # every experiment reads its data through these
-STARTED_BY = ("Setup", "prepare")  # what of the registry decides on which numbers an experiment works
+STARTED_BY = ("Setup", "prepare")  # what decides on which numbers an experiment works
 FRAMEWORK = tuple(
-    f"vbook.experiments.{name}" for name in ("registry", "source", "queue", "together")
+    f"vbook.experiments.{name}" for name in ("registry", "setup", "keeping", "source", "queue", "together")
 )  # they only start experiments
 
 
@@ -30,7 +30,7 @@ def code_of(function) -> str:
 def _code_at(file: Path, name: str, package: Path) -> str:
     found = _reachable(file, name, package)
     parts = [f"# {path.name} {key.partition(' ')[0]}\n{_definition(path, key)[0]}" for path, key in sorted(found)]
-    parts += [_definition(package / "experiments" / "registry.py", key)[0] for key in STARTED_BY]
+    parts += [_definition(package / "experiments" / "setup.py", key)[0] for key in STARTED_BY]
     parts += [_whole(package / always, (package / always).stat().st_mtime_ns) for always in ALWAYS]
     return "\n".join(parts)
 

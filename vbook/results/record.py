@@ -28,6 +28,7 @@ class Record:
 
     ``metrics`` maps a name to ``{"mean", "standard_error", "n", "unit"}``; the standard error is that of the mean over ``n``
     values (data points, or what ``"over"`` names: seeds, blocks of estimates). ``series`` maps a name to a list of numbers.
+    ``inputs`` maps the experiments whose models it measured to their digests; ``steps`` and the time leave these out.
     ``status`` is ``complete``, or ``partial`` with ``reason`` when the run was interrupted or shortened.
     """
 
@@ -41,6 +42,7 @@ class Record:
     artefacts: dict = field(default_factory=dict)
     status: str = "complete"
     reason: str | None = None
+    inputs: dict = field(default_factory=dict)
     steps: int = 0
     examples: int = 0
     wall_time_s: float = 0.0
@@ -77,13 +79,27 @@ def record_path(record_id: str):
     return paths.book("results", f"{record_id}.json")
 
 
-def save_record(record: Record, folder: Path | None = None) -> Path:
-    """Write ``record`` as JSON, whole or not at all; returns the file. VbookError where it can't be written."""
+def save_record(record: Record, folder: Path | None = None, files: contextlib.ExitStack | None = None) -> Path:
+    """Write ``record`` as JSON, whole or not at all; returns the file. VbookError where it can't be written.
+
+    With ``files`` it is put in its place when they all are.
+    """
     path = Path(folder or record_path(record.id).parent) / f"{record.id}.json"
-    with written(path, "w") as file:
-        json.dump({"id": record.id} | dataclasses.asdict(record), file, indent=1, ensure_ascii=False, allow_nan=False)
-        file.write("\n")
+    text = json.dumps({"id": record.id} | dataclasses.asdict(record), indent=1, ensure_ascii=False, allow_nan=False)
+    write_with(files, path, f"{text}\n".encode())
     return path
+
+
+def write_with(files: contextlib.ExitStack | None, path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path``, at once or, all of it being on the disk already, when ``files`` are put in their places."""
+    with contextlib.ExitStack() as alone:
+        file = (files or alone).enter_context(written(path))
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError as error:
+            raise VbookError(f"{path} could not be written: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager

@@ -2,34 +2,37 @@
 
 import hashlib
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 from vbook import paths
-from vbook.errors import VbookError
+from vbook.errors import VbookError, nearest
 from vbook.models import VAE, vae
-from vbook.results.record import read_record, record_path, written
+from vbook.results.record import read_record, record_path, records, write_with
 
 PARTS = ("encoder", "decoder")
 LIMIT = 1_100_000  # bytes a file: they travel in the wheel and in pages
 
 
-def save_weights(model: VAE, experiment: str, profile: str, architecture: dict, folder: Path) -> dict:
+def save_weights(
+    model: VAE, experiment: str, profile: str, architecture: dict, folder: Path, files: ExitStack | None = None
+) -> dict:
     """Write encoder and decoder of ``model`` under ``folder``; returns the ``artefacts`` entry of the record.
 
     ``architecture`` holds the arguments of ``vbook.models.vae`` that rebuild the model. Raises VbookError above 1.1 MB a file
-    and where a file can't be written.
+    and where a file can't be written. With ``files`` they are put in their places when these all are.
     """
     from safetensors.torch import save
 
     artefacts = {}
     for part in PARTS:
         state = {k: v.detach().half().cpu().contiguous() for k, v in getattr(model, part).state_dict().items()}
-        blob = save(state, metadata={"architecture": json.dumps(architecture, sort_keys=True), "part": part})
+        # One key: safetensors writes several in any order, and the same weights would not be the same bytes.
+        blob = save(state, metadata={"vbook": json.dumps({"architecture": architecture, "part": part}, sort_keys=True)})
         if len(blob) > LIMIT:
             raise VbookError(f"{experiment}: the {part} takes {len(blob):,} bytes as float16, more than {LIMIT:,}")
         path = Path(folder) / f"{experiment}.{profile}.{part}.safetensors"
-        with written(path) as file:
-            file.write(blob)
+        write_with(files, path, blob)
         artefacts[part] = {"file": path.name, "sha256": hashlib.sha256(blob).hexdigest(), "architecture": architecture}
     return artefacts
 
@@ -38,6 +41,8 @@ def load_model(record_id: str, device=None) -> VAE:
     """The trained VAE of a record, from its float16 weights; VbookError when a file is missing or is not the one measured."""
     from safetensors.torch import load
 
+    if not record_path(record_id).is_file():
+        raise VbookError(f"no record {record_id!r}{nearest(record_id, records())}")
     record = read_record(record_path(record_id))
     if not record.artefacts:
         raise VbookError(f"record {record_id!r} keeps no weights")

@@ -1,6 +1,7 @@
 """The length of a run, and what is wrong with its arguments, its data or its bound."""
 
 import math
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -31,16 +32,33 @@ def positive(**sizes) -> None:
 
 
 def check_data(model: nn.Module, x: Tensor) -> None:
-    """VbookError unless x (N, D) is finite, holds something, and lives where the model lives."""
+    """VbookError unless x (N, D) and the weights are finite, x holds something, and both live on one device."""
     if x.ndim < 2 or len(x) == 0:
         raise VbookError(f"x must hold at least one data point and have shape (N, D), got {tuple(x.shape)}")
     bad = (~torch.isfinite(x)).flatten(1).any(1)
     if bad.any():
         first = int(bad.nonzero()[0])
         raise VbookError(f"{int(bad.sum())} of {len(x)} data points hold NaN or infinity, the first is number {first}")
-    weight = next(model.parameters(), None)
-    if weight is not None and weight.device.type != x.device.type:
-        raise VbookError(f"the model is on {weight.device}, the data on {x.device}: move one with .to(device)")
+    for name, weight in model.named_parameters():
+        if weight.device.type != x.device.type:
+            raise VbookError(f"the model is on {weight.device}, the data on {x.device}: move one with .to(device)")
+        if not torch.isfinite(weight).all():
+            raise VbookError(f"the model holds NaN or infinity in {name} before the first step")
+
+
+@contextmanager
+def in_words(x: Tensor, size: int):
+    """What PyTorch says when memory runs out, or when shapes don't fit, as a VbookError that says what to change."""
+    try:
+        yield
+    except RuntimeError as error:  # of which torch.OutOfMemoryError is one
+        said = str(error).partition("\n")[0]
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said:
+            held = f"the data take {x.numel() * x.element_size() / 1e9:.2f} GB on {x.device}"
+            raise VbookError(f"out of memory ({said}): lower batch_size (now {size}) or the samples; {held}") from error
+        if "shapes cannot be multiplied" in said or "must match the size" in said:
+            raise VbookError(f"the model does not fit data points of shape {tuple(x.shape[1:])} ({said})") from error
+        raise
 
 
 def blame(model: nn.Module, batch: Tensor, wrong: int, step: int) -> str:

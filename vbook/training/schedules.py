@@ -4,6 +4,7 @@
 objective: the weight of the KL, the minimum of free bits.
 """
 
+import math
 from collections.abc import Callable
 
 from vbook.errors import VbookError
@@ -16,7 +17,7 @@ def warmup(steps: int) -> Callable[[int], float]:
     >>> [beta(step) for step in range(1, 7)]
     [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
     """
-    if not (steps >= 1 and steps == int(steps)):
+    if not 1 <= steps < math.inf or steps != int(steps):
         raise VbookError(f"steps must be a whole number of at least 1, got {steps}")
     return lambda step: min(1.0, (step - 1) / steps)
 

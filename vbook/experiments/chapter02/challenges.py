@@ -10,7 +10,8 @@ from vbook.bounds import elbo, elbo_analytic_kl
 from vbook.evaluation import evaluate, quotient, summarize
 from vbook.experiments.chapter02.digits import DATA
 from vbook.experiments.chapter02.pictures import over_seeds
-from vbook.experiments.registry import Outcome, Setup, experiment
+from vbook.experiments.registry import Outcome, experiment
+from vbook.experiments.setup import Setup
 from vbook.models import vae
 from vbook.objectives import annealed, free_bits
 from vbook.score import score_function

@@ -7,7 +7,8 @@ import torch
 from vbook.bounds import elbo, elbo_analytic_kl, iwae, log_mean_exp, terms
 from vbook.checkpoints import describe_function
 from vbook.evaluation import all_log_weights, effective_sample_size, evaluate, log_px, per_datapoint, summarize
-from vbook.experiments.registry import Outcome, Setup, experiment
+from vbook.experiments.registry import Outcome, experiment
+from vbook.experiments.setup import Setup
 from vbook.models import vae
 from vbook.training import fit
 

@@ -8,7 +8,8 @@ from vbook.bounds import elbo_analytic_kl
 from vbook.evaluation import evaluate
 from vbook.experiments.chapter02.digits import DATA, train_vae, with_bounds
 from vbook.experiments.chapter02.rivals import Run, outside
-from vbook.experiments.registry import Outcome, Setup, experiment
+from vbook.experiments.registry import Outcome, experiment
+from vbook.experiments.setup import Setup
 
 SIZES = {
     "smoke": dict(hidden=100, batch_size=64, lr=1e-3, epochs=4),

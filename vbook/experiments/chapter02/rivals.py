@@ -5,7 +5,8 @@ import torch
 from vbook.bounds import elbo_analytic_kl
 from vbook.errors import VbookError
 from vbook.evaluation import evaluate, per_datapoint, sandwich, summarize
-from vbook.experiments.registry import Outcome, Setup, experiment
+from vbook.experiments.registry import Outcome, experiment
+from vbook.experiments.setup import Setup
 from vbook.mcem import fit_mcem
 from vbook.models import vae
 from vbook.objectives import wake_sleep
@@ -183,6 +184,8 @@ def rivals_marginal(setup: Setup) -> Outcome:
                 series[f"{method}_{size}_{name}"] = [round(estimate.mean, 3) for estimate in curve]
                 metrics[f"{name}_{method}_{size}"] = curve[-1].metric()
             series[f"{method}_{size}_rate"] = [rate]
+            if method == "mcem":
+                series[f"acceptance_{size}"] = [round(share, 4) for share in run.history.column("acceptance")]
             final[method] = run.history.column("test_low")[-1]
         for method in ("wake_sleep", "mcem"):
             metrics[f"lead_{method}_{size}"] = summarize(final["aevb"] - final[method]).metric()

@@ -1,0 +1,186 @@
+"""Schedules, averages of weights, early stopping, binarisation and the hook of each step, against the same written out."""
+
+import math
+
+import pytest
+import torch
+
+from vbook.bounds import elbo
+from vbook.errors import VbookError
+from vbook.mcem import fit_mcem
+from vbook.models import vae
+from vbook.objectives import annealed, free_bits
+from vbook.training import decay, fit, warmup
+
+X = (torch.rand(60, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+GREY = torch.rand(60, 12, generator=torch.Generator().manual_seed(1))
+
+
+def small(seed=1):
+    return vae(12, 2, hidden=(6,), seed=seed)
+
+
+def flat(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def by_hand(x, objective, steps, lr, values=lambda step: {}, binarize=False, seed=4):
+    """The weights after each step of plain gradient ascent, with the generators that ``fit`` documents."""
+    model, trace = small(), []
+    shuffle, noise, pixels = (torch.Generator().manual_seed(seed + k) for k in (0, 0x5EED, 0xB175))
+    order = []
+    for step in range(1, steps + 1):
+        order = order or list(torch.randperm(len(x), generator=shuffle).split(16))
+        batch = x[order.pop(0)]
+        batch = torch.bernoulli(batch, generator=pixels) if binarize else batch
+        model.zero_grad()
+        objective(model, batch, generator=noise, **values(step)).mean().backward()
+        with torch.no_grad():
+            for p in model.parameters():
+                p += lr(step) * p.grad
+        trace.append(flat(model))
+    return trace
+
+
+def test_the_rate_follows_its_schedule():
+    rate = decay(0.05, halflife=3)
+    model = small()
+    fit(model, X, steps=6, batch_size=16, seed=4, optimizer="sgd", lr=rate)
+    torch.testing.assert_close(flat(model), by_hand(X, elbo, 6, rate)[-1], rtol=1e-5, atol=1e-7)
+    assert (flat(model) - by_hand(X, elbo, 6, lambda step: 0.05)[-1]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("objective", "name", "schedule"), [(annealed, "beta", warmup(4)), (free_bits, "minimum", decay(1.0, 2))]
+)
+def test_an_option_of_the_objective_follows_its_schedule(objective, name, schedule):
+    model, told = small(), []
+
+    def listening(*args, **options):
+        told.append(options[name])
+        return objective(*args, **options)
+
+    fit(model, X, listening, steps=6, batch_size=16, seed=4, optimizer="sgd", lr=0.05, schedules={name: schedule})
+    assert told == [schedule(step) for step in range(1, 7)]
+    expected = by_hand(X, objective, 6, lambda step: 0.05, lambda step: {name: schedule(step)})[-1]
+    torch.testing.assert_close(flat(model), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_pixels_are_drawn_anew_for_each_minibatch():
+    model, batches = small(), []
+
+    def listening(m, batch, generator):
+        batches.append(batch)
+        return elbo(m, batch, generator=generator)
+
+    fit(model, GREY, listening, steps=8, batch_size=16, seed=4, optimizer="sgd", lr=0.05, binarize=True)
+    torch.testing.assert_close(flat(model), by_hand(GREY, elbo, 8, lambda step: 0.05, binarize=True)[-1], rtol=1e-5, atol=1e-7)
+    assert all(((b == 0) | (b == 1)).all() for b in batches)
+    assert abs(torch.cat(batches).mean() - GREY.mean()) < 4 * 0.5 / (120 * 12) ** 0.5
+
+
+def test_the_average_is_the_weighted_mean_of_the_weights_so_far():
+    seen = []
+    options = dict(batch_size=16, seed=4, optimizer="sgd", lr=0.05, evaluate=lambda m: seen.append(flat(m)) or {}, rows_at=[2, 5])
+    history = fit(small(), X, steps=5, average=0.7, **options)
+    trace = by_hand(X, elbo, 5, lambda step: 0.05)
+    for found, steps in ((seen[0], 2), (seen[1], 5), (flat(history.averaged), 5)):
+        shares = [0.7 ** (steps - s) for s in range(1, steps + 1)]
+        mean = sum(share * weights for share, weights in zip(shares, trace, strict=False)) / sum(shares)
+        torch.testing.assert_close(found, mean, rtol=1e-5, atol=1e-6)
+    assert not any(p.requires_grad for p in history.averaged.parameters())
+    assert fit(small(), X, steps=1).averaged is None
+
+
+def test_training_stops_when_the_watched_column_no_longer_rises_and_keeps_the_best():
+    values, kept = iter([1.0, 3.0, 2.0, 3.0, 2.9, 9.0]), []
+
+    def evaluate(model):
+        kept.append(flat(model))
+        return {"valid": next(values)}
+
+    model = small()
+    history = fit(model, X, epochs=6, batch_size=16, evaluate=evaluate, patience=3)
+    assert history.column("valid") == [1.0, 3.0, 2.0, 3.0, 2.9] and history.stopped and not history.interrupted
+    assert torch.equal(flat(model), kept[1])
+
+
+def test_training_that_rises_to_its_end_has_not_stopped():
+    values = iter(range(9))
+    history = fit(small(), X, epochs=3, evaluate=lambda m: {"valid": next(values)}, patience=1)
+    assert len(history.rows) == 3 and not history.stopped
+    with pytest.raises(VbookError, match="patience watches the column 'valid', but the rows have epoch, step, train"):
+        fit(small(), X, epochs=1, patience=1)
+
+
+def test_each_step_is_told_with_its_bound():
+    told = []
+    history = fit(small(), X, epochs=1, batch_size=16, on_step=lambda step, bound: told.append((step, bound.item())))
+    assert [step for step, _ in told] == [1, 2, 3, 4]
+    mean = sum(bound * n for (_, bound), n in zip(told, (16, 16, 16, 12), strict=True)) / 60
+    assert history.rows[0]["train"] == pytest.approx(mean, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (dict(lr=math.inf), "lr must be a positive number, got inf"),
+        (dict(average=1.0), "average must lie between 0 and 1"),
+        (dict(patience=0), "patience must be a positive integer"),
+        (dict(mode="fast"), "unknown mode 'fast'"),
+        (dict(mode="graph"), "for data on a CUDA device"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, words):
+    with pytest.raises(VbookError, match=words):
+        fit(small(), X, **({"epochs": 1} | options))
+
+
+@pytest.mark.parametrize("train", [fit, fit_mcem])
+def test_data_of_another_width_are_named(train):
+    with pytest.raises(VbookError, match=r"does not fit data points of shape \(9,\)"):
+        train(small(), X[:, :9], epochs=1)
+
+
+def test_a_model_that_is_not_finite_is_named_before_the_first_step():
+    model = small()
+    model.decoder.net[0].weight.data[0, 0] = math.nan
+    with pytest.raises(VbookError, match=r"NaN or infinity in decoder.net.0.weight before"):
+        fit(model, X, epochs=1)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"), "can't allocate memory"]
+)
+def test_out_of_memory_says_what_to_lower(error):
+    def hungry(model, batch, generator):
+        raise error if isinstance(error, Exception) else RuntimeError(f"DefaultCPUAllocator: {error}: you tried 9 bytes")
+
+    with pytest.raises(VbookError, match=r"out of memory .*: lower batch_size \(now 16\) or the samples; the data take"):
+        fit(small(), X, hungry, epochs=1, batch_size=16)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: warmup(0), "at least 1, got 0"),
+        (lambda: warmup(2.5), "whole number"),
+        (lambda: warmup(math.inf), "whole number"),
+        (lambda: decay(0.0, 3), "above 0, got 0.0 and 3"),
+        (lambda: decay(1.0, 0), "above 0, got 1.0 and 0"),
+    ],
+)
+def test_bad_schedules_are_refused(make, words):
+    with pytest.raises(VbookError, match=words):
+        make()
+
+
+def test_compiled_steps_see_the_same_noise():
+    """Relative 1e-5 over 100 steps: the noise is drawn outside the compiled part, in the order of the plain loop."""
+    if not torch._inductor.cpp_builder.get_cpp_compiler():
+        pytest.skip("no C++ compiler")
+    bounds = {}
+    for mode in ("eager", "compiled"):
+        seen = bounds[mode] = []
+        fit(small(), X, steps=100, batch_size=16, mode=mode, on_step=lambda step, bound, seen=seen: seen.append(bound.item()))
+    assert bounds["compiled"] == pytest.approx(bounds["eager"], rel=1e-5)

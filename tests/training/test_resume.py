@@ -1,0 +1,264 @@
+"""A run that was cut off goes on bit for bit, wherever that was; a checkpoint that doesn't fit is refused."""
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from vbook import checkpoints, paths
+from vbook.bounds import elbo, elbo_analytic_kl
+from vbook.errors import VbookError
+from vbook.mcem import fit_mcem
+from vbook.models import vae
+from vbook.objectives import annealed
+from vbook.training import decay, fit, warmup
+
+X = (torch.rand(60, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+GREY = torch.rand(60, 12, generator=torch.Generator().manual_seed(1))
+
+
+class Cut(Exception):
+    """Stands for a kill between two steps."""
+
+
+def small(seed=1):
+    return vae(12, 2, hidden=(6,), seed=seed)
+
+
+def flat(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def cut_after(steps):
+    def on_step(step, bound):
+        if step == steps:
+            raise Cut
+
+    return on_step
+
+
+WAYS = {
+    "adam": dict(),
+    "adagrad": dict(optimizer="adagrad", lr=0.02, weight_decay=1 / 60),
+    "sgd": dict(optimizer="sgd", lr=decay(0.01, 5)),
+    "schedule": dict(objective=annealed, schedules={"beta": warmup(9)}),
+    "binarize": dict(x=GREY, binarize=True),
+    "average": dict(average=0.8, evaluate=lambda m: {"valid": flat(m).sum().item()}),
+    "tensor rows": dict(evaluate=lambda m: {"each": elbo(m, X[:3], generator=torch.Generator().manual_seed(0)).detach()}),
+    "patience": dict(evaluate=lambda m: {"valid": -abs(flat(m).sum().item())}, patience=2, epochs=6),
+}
+
+
+def run(way, **more):
+    options = dict(epochs=3, batch_size=16, seed=4) | WAYS[way] | more
+    model = small()
+    objective = options.pop("objective", elbo)
+    history = fit(model, options.pop("x", X), objective, **options)
+    return model, history
+
+
+def same_rows(a, b):
+    assert len(a) == len(b)
+    for row, other in zip(a, b, strict=True):
+        assert row.keys() == other.keys()
+        assert all(torch.equal(torch.as_tensor(row[k]), torch.as_tensor(other[k])) for k in row)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("steps", [1, 3, 4, 6, 11])
+def test_a_run_cut_off_after_any_step_ends_as_if_it_had_not_been(way, steps, tmp_path):
+    """Four steps an epoch: inside the first epoch, at its end, inside the second, before the end of the third."""
+    whole, history = run(way)
+    file = tmp_path / "run.safetensors"
+    with pytest.raises(Cut):
+        run(way, checkpoint=file, save_every=0, on_step=cut_after(steps + 1))
+    resumed, again = run(way, checkpoint=file)
+    assert torch.equal(flat(resumed), flat(whole))
+    same_rows(again.rows, history.rows)
+    assert (again.steps, again.examples, again.stopped) == (history.steps, history.examples, history.stopped)
+    if history.averaged is not None:
+        assert torch.equal(flat(again.averaged), flat(history.averaged)) and not torch.equal(flat(whole), flat(history.averaged))
+
+
+def test_what_is_saved_is_older_than_the_cut(tmp_path):
+    """The test above would pass with a run that begins anew; here the checkpoint holds step 6, and the rest is two steps."""
+    file, seen = tmp_path / "run.safetensors", []
+    with pytest.raises(Cut):
+        run("adam", epochs=2, checkpoint=file, save_every=0, on_step=cut_after(7))
+    run("adam", epochs=2, checkpoint=file, on_step=lambda step, bound: seen.append(step))
+    assert seen == [7, 8]
+    run("adam", epochs=2, checkpoint=file, on_step=lambda step, bound: seen.append(step))  # a run that has ended stays so
+    assert seen == [7, 8]
+
+
+def test_a_longer_run_goes_on_and_a_shorter_one_is_refused(tmp_path):
+    file = tmp_path / "run.safetensors"
+    run("adam", epochs=2, checkpoint=file)
+    longer, history = run("adam", epochs=3, checkpoint=file)
+    assert torch.equal(flat(longer), flat(run("adam")[0])) and len(history.rows) == 3
+    with pytest.raises(VbookError, match="has gone 12 steps, more than the 4 asked for"):
+        run("adam", epochs=1, checkpoint=file)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 7])
+def test_monte_carlo_em_resumes_with_its_chains_and_its_step_size(steps, tmp_path):
+    def em(**more):
+        model = small()
+        return model, fit_mcem(model, X, epochs=2, batch_size=16, updates=2, leapfrogs=3, **more)
+
+    whole, history = em()
+    calls = []
+
+    def cut(step):
+        calls.append(step)
+        if len(calls) == steps + 1:
+            raise Cut
+
+    file = tmp_path / "em.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        real = checkpoints.Checkpoint.write
+        patch.setattr(checkpoints.Checkpoint, "write", lambda self, state: (cut(state["done"]), real(self, state)))
+        with pytest.raises(Cut):
+            em(checkpoint=file, save_every=0)
+    resumed, again = em(checkpoint=file)
+    assert torch.equal(flat(resumed), flat(whole)) and torch.equal(again.chains, history.chains)
+    assert (again.rows, again.step_size, again.steps) == (history.rows, history.step_size, history.steps)
+
+
+SCRIPT = """
+import sys, torch
+from vbook.bounds import elbo
+from vbook.models import vae
+from vbook.training import fit
+x = (torch.rand(60, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+model = vae(12, 2, hidden=(6,), seed=1)
+print("ready", flush=True)
+history = fit(model, x, elbo, epochs=150, batch_size=16, seed=4, checkpoint=sys.argv[1], save_every=0)
+print("end", float(sum(p.double().abs().sum() for p in model.parameters())).hex(), len(history.rows), flush=True)
+"""
+
+
+def test_twenty_kills_at_random_moments_leave_the_same_end(tmp_path):
+    """SIGKILL, as when memory runs out: in the middle of steps and of writing. The end is that of a run nobody killed."""
+
+    def begin(file):
+        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(file)], stdout=subprocess.PIPE, text=True)
+
+    moments, kills = random.Random(0), 0
+    file = tmp_path / "killed.safetensors"
+    for _ in range(20):
+        process = begin(file)
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(moments.uniform(0.0, 0.12))
+        process.send_signal(signal.SIGKILL)
+        kills += "end" not in process.communicate()[0]
+    assert kills >= 15  # else the moments were no test
+    ends = [begin(path).communicate()[0].splitlines()[-1] for path in (file, tmp_path / "whole.safetensors")]
+    assert ends[0] == ends[1] and ends[0].startswith("end") and ends[0].endswith(" 150")
+    assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} == {file.name, "whole.safetensors"}
+
+
+def test_a_budget_stops_at_a_checkpoint_and_the_next_call_goes_on(tmp_path):
+    file, calls = tmp_path / "run.safetensors", 0
+    while True:
+        model, history = run("adam", checkpoint=file, budget=1e-9)  # one step a call
+        calls += 1
+        if not history.interrupted:
+            break
+        assert history.steps == calls
+    assert calls == 12 and torch.equal(flat(model), flat(run("adam")[0]))
+    with pytest.raises(VbookError, match="a budget is a time"):
+        run("adam", budget="soon")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (dict(batch_size=8), "batch_size is 16 there and 8 here"),
+        (dict(seed=5), "seed is 4 there and 5 here"),
+        (dict(lr=0.5), "lr is 0.001 there and 0.5 here"),
+        (dict(x=1 - X), "data is 60×12 float32, sha256 .* there and 60×12 float32, sha256"),
+        (dict(x=X[:50]), "data is 60×12 .* there and 50×12"),
+        (dict(objective=elbo_analytic_kl), r"objective is elbo\(\) there|objective is elbo there and elbo_analytic_kl here"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused_with_the_difference(change, words, tmp_path):
+    file = tmp_path / "run.safetensors"
+    run("adam", checkpoint=file)
+    before = file.read_bytes()
+    with pytest.raises(VbookError, match=words):
+        run("adam", checkpoint=file, **change)
+    assert file.read_bytes() == before
+
+
+def test_a_checkpoint_of_another_model_or_version_is_refused(tmp_path, monkeypatch):
+    file, wider = tmp_path / "run.safetensors", vae(12, 2, hidden=(7,), seed=1)
+    run("adam", checkpoint=file)
+    start = flat(wider)
+    with pytest.raises(VbookError, match=r"model encoder.net.0.weight is 6×12 float32 there and 7×12 float32 here"):
+        fit(wider, X, elbo, epochs=3, batch_size=16, seed=4, checkpoint=file)
+    assert torch.equal(flat(wider), start)
+    monkeypatch.setattr(checkpoints, "FORMAT", 2)
+    with pytest.raises(VbookError, match="format is 1 there and 2 here"):
+        run("adam", checkpoint=file)
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors", None])
+def test_a_file_that_is_no_checkpoint_is_refused_and_left_alone(content, tmp_path):
+    file = tmp_path / "run.safetensors"
+    if content is None:  # one of ours, cut short by a full disk of somebody else's making
+        run("adam", checkpoint=file)
+        content = file.read_bytes()[:-40]
+    file.write_bytes(content)
+    with pytest.raises(VbookError, match="not a checkpoint of ours"):
+        run("adam", checkpoint=file)
+    assert file.read_bytes() == content
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    file = tmp_path / "run.safetensors"
+    run("adam", epochs=1, checkpoint=file)
+    before, real = file.read_bytes(), os.fsync
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(paths.os, "fsync", full)
+    with pytest.raises(
+        VbookError, match=r"can't be written \(No space left on device; .* bytes\), the one before it is as it was"
+    ):
+        run("adam", epochs=2, checkpoint=file)
+    monkeypatch.setattr(paths.os, "fsync", real)
+    assert file.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+def test_after_nan_the_last_good_checkpoint_is_there(tmp_path):
+    file, calls = tmp_path / "run.safetensors", []
+
+    def spoiled(model, batch, generator):
+        calls.append(1)
+        return elbo(model, batch, generator=generator) * (float("nan") if len(calls) == 7 else 1)
+
+    with pytest.raises(VbookError, match="step 7"):
+        run("adam", objective=spoiled, checkpoint=file, save_every=0)
+    with safe_open(file, "pt") as saved:
+        facts = json.loads(saved.metadata()["facts"])
+    assert facts["state"]["done"] == 6
+
+
+def test_nothing_of_a_checkpoint_is_pickled(tmp_path):
+    file = tmp_path / "run.safetensors"
+    run("tensor rows", checkpoint=file)
+    with safe_open(file, "pt") as saved:
+        facts = json.loads(saved.metadata()["facts"])
+        assert set(facts) == {"run", "state"} and facts["run"]["batch_size"] == 16
+    with pytest.raises(VbookError, match=r"can't hold state.history.rows.0.odd, a object"):
+        run("adam", evaluate=lambda m: {"odd": object()}, checkpoint=tmp_path / "other.safetensors")
