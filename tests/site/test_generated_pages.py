@@ -53,12 +53,17 @@ def test_results_have_target_record_and_verdict():
     ]
 
 
+FACTOR = JUDGED.target | {"value": 100.0, "unit": "times"}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (dict(word="reproduced"), "reproduced"),
         (dict(word="short", difference=-21.3), "**short by 21 nats**"),
         (dict(word="different", difference=2.0), "**different by 2.0 nats**"),
+        (dict(word="different", difference=-89.1, target=FACTOR), "**different by a factor of 9.2, smaller**"),
+        (dict(word="different", difference=300.0, target=FACTOR), "**different by a factor of 4.0, larger**"),
         (dict(word="partial", record=replace(RECORD, status="partial", reason="interrupted")), "**partial: interrupted**"),
         (dict(word="stale"), "**stale: the experiment has changed since**"),
         (dict(word="not run", record=None, difference=None), "**not run**"),

@@ -49,8 +49,10 @@ def png_bytes(fig, few_colors: bool = True) -> bytes:
         fig.savefig(raw, format="png", dpi=PNG_DPI)  # what it says of its maker is dropped below
     picture = Image.open(raw)
     pixels = np.asarray(picture)
-    if few_colors or (np.ptp(pixels[..., :3][pixels[..., 3] > 0], axis=1) <= 24).all():  # the ink of labels is not quite grey
-        index, palette = reduce_colors(pixels, 16 if few_colors and any(ax.images for ax in fig.axes) else 64)
+    grey = (np.ptp(pixels[..., :3][pixels[..., 3] > 0], axis=1) <= 24).all()  # the ink of labels is not quite grey
+    if few_colors or grey:
+        most = 16 if few_colors and any(ax.images for ax in fig.axes) else 64
+        index, palette = reduce_colors(pixels, most) if few_colors else _keep_greys(pixels, most)
         picture = Image.fromarray(index)
         picture.putpalette(palette.tobytes(), rawmode="RGBA")
     out = io.BytesIO()
@@ -85,6 +87,17 @@ def reduce_colors(rgba, most: int = 64):
     mean = np.stack([np.bincount(group, weights=count * channel) / total for channel in colors.T], axis=1)
     mean[:, :3] *= 255 / np.maximum(mean[:, 3:], 1e-9)
     return group[index].reshape(rgba.shape[:2]).astype(np.uint8), np.rint(mean.clip(0, 255)).astype(np.uint8)
+
+
+def _keep_greys(rgba, most: int):
+    """As ``reduce_colors``, but what is opaque keeps 64 even shades of grey: the edges of letters don't count against them."""
+    import numpy as np
+
+    opaque, shades = rgba[..., 3] == 255, np.rint(np.arange(64) * 255 / 63).astype(np.uint8)
+    index, palette = reduce_colors(np.where(opaque[..., None], 0, rgba), most)
+    levels = np.rint(rgba[..., :3].mean(-1) * 63 / 255).astype(np.uint8)
+    greys = np.stack([shades, shades, shades, np.full(64, 255, np.uint8)], axis=1)
+    return np.where(opaque, levels, index + 64).astype(np.uint8), np.concatenate([greys, palette])
 
 
 def svg_text(fig) -> str:

@@ -81,6 +81,9 @@ def said(one: Verdict) -> str:
     if one.word in ("reproduced", "not run"):
         return one.word if one.word == "reproduced" else "**not run**"
     distance = f"{significant(abs(one.difference), 2)} {one.target['unit']}"
+    if one.target["unit"] == "times":  # a factor differs by a factor
+        ratio = 1 + one.difference / one.target["value"]
+        distance = f"a factor of {significant(max(ratio, 1 / ratio), 2)}, {'smaller' if ratio < 1 else 'larger'}"
     if one.word == "better":
         return f"better by {distance}"
     if one.word in ("short", "different"):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vbook.errors import VbookError, nearest
 from vbook.noise import Listener, Tape
 from vbook.training.checks import blame, in_words
+from vbook.training.graphs import captured
 
 OPTIMIZERS = {
     "adam": partial(torch.optim.Adam, fused=True),
@@ -125,36 +126,12 @@ class Steps:
     def _replay(self, rows: Tensor) -> Tensor:
         if self.graph is None:
             self.rows = rows.clone()
-            self._capture()
+            generators = [g for g in (self.noise, self.pixels) if g is not None]
+            self.graph, self.total = captured(lambda: self._step(0, self._batch(self.rows)), self.ascent, generators)
+            self.failed.zero_()
         self.rows.copy_(rows)
         self.graph.replay()
         return self.total
-
-    def _capture(self) -> None:
-        """Record one step as a CUDA graph. The rehearsals that this needs leave no trace in weights, optimizer and generators."""
-        generators = [g for g in (self.noise, self.pixels) if g is not None]
-        states, weights = [g.get_state() for g in generators], [p.detach().clone() for p in self.model.parameters()]
-        memory = [{k: v.clone() for k, v in self.ascent.state[p].items()} for p in self.model.parameters()]
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                self._step(0, self._batch(self.rows))
-        torch.cuda.current_stream().wait_stream(side)
-        with torch.no_grad():
-            for p, weight, kept in zip(self.model.parameters(), weights, memory, strict=True):
-                p.copy_(weight)
-                for name, value in self.ascent.state[p].items():  # where there was none it began at zero
-                    value.copy_(kept[name]) if name in kept else value.zero_()
-        for g, state in zip(generators, states, strict=True):
-            g.set_state(state)
-        self.failed.zero_()
-        self.graph = torch.cuda.CUDAGraph()
-        for g in generators:
-            self.graph.register_generator_state(g)
-        self.ascent.zero_grad(set_to_none=True)
-        with torch.cuda.graph(self.graph):
-            self.total = self._step(0, self._batch(self.rows))
 
 
 def compiled(objective: Callable) -> Callable:
