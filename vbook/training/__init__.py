@@ -2,6 +2,7 @@
 
 from vbook.training.ascent import fit
 from vbook.training.history import History
+from vbook.training.many import fit_many
 from vbook.training.schedules import decay, warmup
 
-__all__ = ["History", "decay", "fit", "warmup"]
+__all__ = ["History", "decay", "fit", "fit_many", "warmup"]

@@ -1,0 +1,168 @@
+"""``fit_many``: each copy is the run that ``fit`` makes of it alone, together or in turn."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+
+from vbook.bounds import elbo, elbo_analytic_kl, iwae
+from vbook.errors import VbookError
+from vbook.models import vae
+from vbook.objectives import annealed, free_bits, wake_sleep
+from vbook.training import fit, fit_many, many
+
+X = (torch.rand(70, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+SEEDS, RATES = (3, 5, 8), (0.001, 0.01, 0.03)
+
+
+def three(dtype=torch.float32, **options):
+    return [vae(12, 2, hidden=(6,), seed=seed, **options).to(dtype) for seed in (1, 2, 3)]
+
+
+def flat(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def alone(models, x, objective, values=None, **options):
+    histories = []
+    for k, model in enumerate(models):
+        chosen = partial(objective, **{name: v[k] for name, v in (values or {}).items()})
+        mine = {name: v[k] if isinstance(v, tuple) else v for name, v in options.items()}
+        histories.append(fit(model, x, chosen, seed=SEEDS[k], **mine))
+    return histories
+
+
+OBJECTIVES = {
+    "elbo": (elbo, {}),
+    "analytic": (elbo_analytic_kl, {}),
+    "iwae": (partial(iwae, samples=3), {}),
+    "wake-sleep": (wake_sleep, {}),
+    "betas": (annealed, {"beta": (0.5, 1.0, 2.0)}),
+    "free bits": (free_bits, {"minimum": (0.0, 0.25, 1.0)}),
+}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad"])
+def test_weights_of_copies_trained_together_are_those_of_runs_alone(name, optimizer):
+    """In float64 within 1e-10 after 100 steps; 70 data points in batches of 16 leave a short batch in each epoch."""
+    objective, values = OBJECTIVES[name]
+    settings = dict(steps=100, batch_size=16, optimizer=optimizer, lr=0.01)
+    ours, theirs = three(torch.float64), three(torch.float64)
+    found = fit_many(ours, X.double(), objective, seeds=SEEDS, options=values, together=True, **settings)
+    expected = alone(theirs, X.double(), objective, values, **settings)
+    for a, b in zip(ours, theirs, strict=True):
+        assert (flat(a) - flat(b)).abs().max() < 1e-10
+    for a, b in zip(found, expected, strict=True):
+        assert a.column("train") == pytest.approx(b.column("train"), rel=1e-10)
+        assert (a.steps, a.examples, [r["step"] for r in a.rows]) == (b.steps, b.examples, [r["step"] for r in b.rows])
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_losses_agree_in_single_precision_with_steps_of_their_own(together):
+    """Relative 1e-5 over 100 steps, every step a row."""
+    settings = dict(steps=100, batch_size=16, rows_at=range(1, 101), weight_decay=1 / 70)
+    found = fit_many(three(), X, elbo, seeds=SEEDS, lr=RATES, together=together, **settings)
+    expected = alone(three(), X, elbo, lr=RATES, **settings)
+    for a, b in zip(found, expected, strict=True):
+        assert a.column("train") == pytest.approx(b.column("train"), rel=1e-5)
+    assert found[0].column("train") != pytest.approx(found[2].column("train"), rel=1e-3)
+
+
+def test_rows_hold_what_evaluate_says_of_each_copy():
+    models = three()
+    histories = fit_many(models, X, evaluate=lambda m: {"sum": flat(m).sum().item()}, epochs=2, together=True)
+    for model, history in zip(models, histories, strict=True):
+        assert [row["epoch"] for row in history.rows] == [1, 2] and history.rows[-1]["sum"] == flat(model).sum().item()
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_copy_that_diverges_does_not_stop_the_others(together):
+    """Its weights stay finite, its history ends before, and its neighbours are what they are alone."""
+
+    def fragile(model, x, generator, limit):
+        return elbo(model, x, generator=generator) * torch.where(torch.as_tensor(limit) > 1, math.nan, 1.0)
+
+    models, expected = three(), three()
+    options = {"limit": (0.0, 2.0, 0.0)}
+    settings = dict(steps=8, batch_size=16, rows_at=[4, 8])
+    histories = fit_many(models, X, fragile, seeds=SEEDS, options=options, together=together, **settings)
+    assert "step 1" in histories[1].failure and not histories[1].rows and flat(models[1]).isfinite().all()
+    for k in (0, 2):
+        fit(expected[k], X, elbo, seed=SEEDS[k], **settings)
+        assert histories[k].failure is None and [row["step"] for row in histories[k].rows] == [4, 8]
+        torch.testing.assert_close(flat(models[k]), flat(expected[k]), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("in_turn", "together", "expected"), [(3.0, 2.0, True), (2.0, 3.0, False)])
+def test_a_trial_tells_the_faster_way(monkeypatch, in_turn, together, expected):
+    """By the second round of each way, whatever the first took, on copies of the models."""
+    clock, models, rounds = [0.0], three(), []
+    monkeypatch.setattr(many.time, "perf_counter", lambda: clock[0])
+
+    def way(name, seconds):
+        def run(copies, x, *args, steps, **options):
+            assert all(a is not b for a, b in zip(copies, models, strict=True)) and (len(x), steps) == (70, many.TRIAL)
+            clock[0] += seconds + (100 if name not in rounds else 0)
+            rounds.append(name)
+
+        return run
+
+    monkeypatch.setattr(many, "_in_turn", way("in turn", in_turn))
+    monkeypatch.setattr(many, "_together", way("together", together))
+    assert many._together_is_faster(models, X, elbo, [], dict(batch_size=16)) is expected
+    assert rounds == ["in turn", "together"] * 2
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_on_a_cpu_the_faster_way_is_taken(monkeypatch, faster):
+    taken = []
+    monkeypatch.setattr(many, "_together_is_faster", lambda *args: faster)
+    monkeypatch.setattr(many, "_together", lambda *args, **options: taken.append(True))
+    monkeypatch.setattr(many, "_in_turn", lambda *args, **options: taken.append(False))
+    fit_many(three(), X, steps=5)
+    assert taken == [faster]
+
+
+def test_a_trial_leaves_the_models_as_they_were():
+    """The whole way, trial included, ends like one of the two ways without it."""
+    ends = []
+    for together in (None, True, False):
+        models = three()
+        fit_many(models, X, seeds=SEEDS, steps=5, together=together)
+        ends.append(torch.stack([flat(model) for model in models]))
+    assert torch.equal(ends[0], ends[1]) or torch.equal(ends[0], ends[2])
+
+
+def test_global_state_is_untouched_and_the_same_seeds_give_the_same_runs():
+    before = torch.random.get_rng_state()
+    a, b = three(), three()
+    for models in (a, b):
+        fit_many(models, X, seeds=SEEDS, epochs=1, together=True)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert all(torch.equal(flat(x), flat(y)) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (dict(lr=(0.1, 0.2)), "lr must hold one value for each of the 3 models, got 2"),
+        (dict(seeds=(1,)), "seeds must hold one value"),
+        (dict(options={"samples": (1, 2)}), "samples must hold one value"),
+        (dict(lr=(0.1, 0.2, 0.0)), "lr must be a positive number, got 0"),
+        (dict(epochs=0), "epochs must be a positive integer"),
+        (dict(optimizer="adm"), "did you mean 'adam'"),
+    ],
+)
+@pytest.mark.parametrize("together", [True, False])
+def test_bad_settings_are_refused(options, words, together):
+    with pytest.raises(VbookError, match=words):
+        fit_many(three(), X, **({"epochs": 1, "together": together} | options))
+
+
+def test_models_of_different_shapes_are_refused():
+    models = [*three(), vae(12, 3, hidden=(6,))]
+    with pytest.raises(VbookError, match="same parameters"):
+        fit_many(models, X, epochs=1)
+    assert torch.equal(flat(models[0]), flat(three()[0]))

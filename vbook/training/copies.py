@@ -1,0 +1,116 @@
+"""K models in stacks of weights, and one step for all of them: the inside of ``fit_many``."""
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from vbook.noise import Listener, Tape
+from vbook.training.graphs import captured
+from vbook.training.steps import optimizer_for
+
+
+class Bound(nn.Module):
+    """An objective as a module that ``functional_call`` can run with other weights."""
+
+    def __init__(self, model: nn.Module, objective: Callable):
+        super().__init__()
+        self.model, self.objective = model, objective
+
+    def forward(self, x: Tensor, draws: list[Tensor], options: dict[str, Tensor]) -> Tensor:
+        return self.objective(self.model, x, generator=Tape(draws), **options)
+
+
+class Copies:
+    """The weights of K models in stacks (K, …), and one step for all of them."""
+
+    def __init__(self, models, x: Tensor, objective, grid, optimizer: str, weight_decay: float):
+        bounds = [Bound(model, objective) for model in models]
+        self.stacks, self.buffers = stack_module_state(bounds)
+        self.base = copy.deepcopy(bounds[0])
+        self.models, self.x, self.count, self.objective = models, x, len(models), objective
+        self.noise = [torch.Generator(x.device).manual_seed(seed + 0x5EED) for seed, *_ in grid]
+        names = grid[0][2]
+        self.options = {n: torch.tensor([row[2][n] for row in grid], dtype=x.dtype, device=x.device) for n in names}
+        self.first, self.heard = grid[0][2], {}
+        self.parts = {}  # by step size: an optimizer sees the stacks whole, or each copy's slice with its own step
+        rates = [rate for _, rate, _ in grid]
+        if len(set(rates)) == 1:
+            groups = [{"params": list(self.stacks.values()), "lr": rates[0]}]
+        else:
+            self.parts = {(n, k): nn.Parameter(s.detach()[k]) for n, s in self.stacks.items() for k in range(self.count)}
+            groups = [{"params": [self.parts[n, k] for n in self.stacks], "lr": rate} for k, rate in enumerate(rates)]
+        self.ascent = optimizer_for(optimizer, groups, rates[0], weight_decay, x.device)
+        for group, rate in zip(self.ascent.param_groups, rates, strict=False):
+            group["lr"] = torch.tensor(rate, device=x.device) if isinstance(group["lr"], Tensor) else rate
+        self.alive = torch.ones(self.count, dtype=torch.bool, device=x.device)
+        self.failed = torch.zeros(self.count, dtype=torch.int64, device=x.device)  # the first step that was not finite
+        self.at = torch.zeros((), dtype=torch.int64, device=x.device)
+        self.graph, self.rows, self.frozen = None, None, {}
+
+    def listen(self, rows: Tensor) -> None:
+        """Learn which noise the objective draws for a minibatch of this size."""
+        if rows.shape[1] not in self.heard:
+            listener = self.heard[rows.shape[1]] = Listener(torch.Generator(self.x.device))
+            with torch.no_grad():
+                self.objective(self.models[0], self.x[rows[0]], generator=listener, **self.first)
+
+    def __call__(self, step: int, rows: Tensor) -> Tensor:
+        """One step on ``rows`` (K, B): the sums of the bounds, (K,)."""
+        self.at.fill_(step)
+        self.listen(rows)
+        if self.x.device.type != "cuda":
+            return self.step(rows)
+        if self.graph is None:
+            self.rows = rows.clone()
+            self.graph, self.sums = captured(lambda: self.step(self.rows), self.ascent, self.noise)
+            self.alive.fill_(True), self.failed.zero_()
+        if rows.shape != self.rows.shape:
+            return self.step(rows)
+        self.rows.copy_(rows)
+        self.graph.replay()
+        return self.sums.clone()
+
+    def step(self, rows: Tensor) -> Tensor:
+        each = zip(*(self.heard[rows.shape[1]].again(g) for g in self.noise), strict=True)
+        draws = [torch.stack(copies) for copies in each]  # (K, …) for each draw of the objective
+
+        def bound(weights, buffers, x, draws, options):
+            return functional_call(self.base, (weights, buffers), (x, draws, options))
+
+        for stack in self.stacks.values():
+            stack.grad = None
+        values = vmap(bound)(self.stacks, self.buffers, self.x[rows], draws, self.options)  # (K, B)
+        (-values.mean(1).sum()).backward()  # the copies share nothing: each gets its own slope
+        with torch.no_grad():
+            good = torch.isfinite(values).all(1)
+            self.failed.copy_(torch.where(self.alive & ~good, self.at, self.failed))
+            self.alive &= good
+            if not self.x.is_cuda:
+                self.freeze()
+            for name, stack in self.stacks.items():
+                stack.grad.masked_fill_(_as(~self.alive, stack), 0.0)
+                for k in range(self.count) if self.parts else ():
+                    self.parts[name, k].grad = stack.grad[k]
+            self.ascent.step()
+        return torch.where(self.alive, values.detach().sum(1), math.nan)
+
+    def freeze(self) -> None:
+        """Put the weights of copies that have failed aside; without a slope they move on by their momentum only."""
+        for k in (~self.alive).nonzero().flatten().tolist():
+            if k not in self.frozen:
+                self.frozen[k] = {name: stack.detach()[k].clone() for name, stack in self.stacks.items()}
+
+    @torch.no_grad()
+    def write_back(self) -> None:
+        """Give the models their weights."""
+        self.freeze()
+        for k, model in enumerate(self.models):
+            for name, p in model.named_parameters():
+                p.copy_(self.frozen[k][f"model.{name}"] if k in self.frozen else self.stacks[f"model.{name}"][k])
+
+
+def _as(flags: Tensor, stack: Tensor) -> Tensor:
+    return flags.view(-1, *[1] * (stack.ndim - 1))
