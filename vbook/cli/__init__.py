@@ -1,4 +1,4 @@
-"""The command line: ``vbook run``, ``build``, ``data``, ``reproduce``, ``results``; each loads what it needs when called."""
+"""The command line: ``vbook run``, ``build``, ``data``, ``reproduce``, ``results``, ``bench``; each loads what it needs."""
 
 import errno
 import sys
@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Data sets: what there is, fetch it, check it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+bench_app = typer.Typer(help="Speed, as ratios measured side by side.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(bench_app, name="bench")
 
 Profile = Annotated[str, typer.Option("--profile", "-P", help="smoke, laptop or paper.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of every random number; by default the notebook's, 0.")]
@@ -170,6 +172,26 @@ def results(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for o
         print(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
         print(as_text(rows) if rows else "no records and no targets yet; `vbook reproduce --help` says how to measure one")
+
+
+@bench_app.command("train")
+def bench_training(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for other programs.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    repetitions: Annotated[int, typer.Option(help="Rounds of which the median is taken.")] = 9,
+):
+    """Measure training against the machine's limit and against others (pip install "vbook[bench]"), side by side.
+
+    \b
+    Example: vbook bench train --json
+    """
+    import json
+
+    from vbook.bench import bench_train
+    from vbook.cli.tables import bench_as_text
+
+    found = bench_train(device, repetitions, say=lambda line: print(line, file=sys.stderr))
+    print(json.dumps(found, indent=1) if as_json else bench_as_text(found))
 
 
 @data_app.command("list")

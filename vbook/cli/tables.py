@@ -66,3 +66,21 @@ def _row(name: str | None, status: str, entry: dict, target: dict | None) -> dic
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}".replace("-", MINUS)
+
+
+def bench_as_text(found: dict) -> str:
+    """What ``bench_train`` found, as lines to read."""
+    milliseconds = found["milliseconds_per_step"]
+    wide = max(map(len, milliseconds))
+    lines = [f"{found['device']}, {found['threads']} threads, {found['processor']}, torch {found['torch']}"]
+    lines += [f"{name:<{wide}}  {value:8.2f} ms a step" for name, value in milliseconds.items()]
+    lines += [f"share of the limit      {found['limit_ratio']:.2f} ({found['mode']})"]
+    for name in ("dataloader", "pythae", "pyro"):
+        value = found[f"vs_{name}"]
+        lines += [f"times {name:<17} {f'{value:.2f}' if value else 'not measured: pip install vbook[bench]'}"]
+    for kind in ("bernoulli", "gaussian"):
+        lines += [f"second network, {kind:<9} {found[f'second_share_{kind}']:.2f} of the first one's share"]
+    lines += [
+        f"time grows with examples to the power {found['exponent_examples']:.2f}, with samples {found['exponent_samples']:.2f}"
+    ]
+    return "\n".join([*lines, f"{found['samples_per_second']:,.0f} samples a second"])
