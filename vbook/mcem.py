@@ -16,9 +16,9 @@ from vbook.checkpoints import Checkpoint, describe_data, describe_model
 from vbook.distributions import draw
 from vbook.errors import VbookError
 from vbook.hmc import hmc_step, tune
-from vbook.training.checks import check_data, in_words, length, positive
+from vbook.training.checks import check_data, in_words, positive
 from vbook.training.history import History
-from vbook.training.loop import SAVE_EVERY, Loop
+from vbook.training.loop import SAVE_EVERY, Loop, length
 from vbook.training.steps import optimizer_for
 
 

@@ -65,6 +65,7 @@ def test_ratios_are_medians_over_rounds_and_the_first_round_is_not_counted(monke
     monkeypatch.setattr(train.time, "perf_counter", lambda: next(clock))
     seconds = train.interleaved({"a": lambda: None, "b": lambda: None}, 2, "cpu")
     assert seconds == {"a": [2, 3], "b": [4, 3]} and train.ratio(seconds["a"], seconds["b"]) == 0.75
+    monkeypatch.undo()
     assert train.interleaved({"own": lambda: 0.25}, 2, "cpu") == {"own": [0.25, 0.25]}
 
 

@@ -10,8 +10,7 @@ from vbook.errors import VbookError
 from vbook.models import LinearGaussian, vae
 from vbook.objectives import with_weight_prior
 from vbook.training import fit
-from vbook.training.checks import length
-from vbook.training.loop import Batches
+from vbook.training.loop import Batches, length
 from vbook.training.steps import OPTIMIZERS
 
 G = torch.Generator().manual_seed(0)

@@ -13,7 +13,7 @@ from vbook.models import vae
 from vbook.objectives import annealed, wake_sleep
 from vbook.training import decay, fit, fit_many, warmup
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+pytestmark = pytest.mark.gpu
 SIZE = dict(x_dim=784, z_dim=20, hidden=(500,))
 
 

@@ -13,9 +13,11 @@ NUMERICS = (
 )
 ALWAYS = ("data/pixels.py", "data/read.py", "data/datasets.py")  # every experiment reads its data through these
 STARTED_BY = ("Setup", "prepare")  # what decides on which numbers an experiment works
-FRAMEWORK = tuple(
-    f"vbook.experiments.{name}" for name in ("registry", "setup", "keeping", "source", "queue", "together")
-)  # they only start experiments
+# These only start experiments, or look at what goes in and say what is wrong with it.
+FRAMEWORK = (
+    *(f"vbook.experiments.{name}" for name in ("registry", "setup", "keeping", "source", "queue", "together")),
+    "vbook.training.checks",
+)
 
 
 def code_of(function) -> str:

@@ -14,9 +14,9 @@ from vbook.bounds import elbo
 from vbook.checkpoints import Checkpoint, describe_data, describe_function, describe_model
 from vbook.errors import VbookError
 from vbook.training.averaging import Average
-from vbook.training.checks import check_data, length, positive
+from vbook.training.checks import check_data, positive
 from vbook.training.history import History
-from vbook.training.loop import SAVE_EVERY, Loop
+from vbook.training.loop import SAVE_EVERY, Loop, length
 from vbook.training.steps import Steps, optimizer_for
 
 

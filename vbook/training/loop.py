@@ -16,6 +16,18 @@ from vbook.training.history import History
 SAVE_EVERY = 30.0  # seconds between checkpoints
 
 
+def length(n: int, batch_size: int, epochs: int | None, steps: int | None) -> int:
+    """The number of steps of a run over ``n`` data points that is given as ``epochs`` or as ``steps``.
+
+    >>> length(250, 100, epochs=2, steps=None)
+    6
+    """
+    if (epochs is None) == (steps is None):
+        raise VbookError(f"give the run's length as epochs or as steps, not {'neither' if epochs is None else 'both'}")
+    positive(batch_size=batch_size, **({"steps": steps} if epochs is None else {"epochs": epochs}))
+    return steps if epochs is None else epochs * math.ceil(n / batch_size)
+
+
 class Batches:
     """Minibatches of ``n`` data points: every epoch goes through all of them in an order of its own, drawn from ``generator``."""
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from vbook.bounds import elbo
 from vbook.errors import VbookError
 from vbook.training.ascent import fit
-from vbook.training.checks import check_data, in_words, length, positive
+from vbook.training.checks import check_data, in_words, positive
 from vbook.training.copies import Copies
 from vbook.training.history import History
-from vbook.training.loop import Batches, _bar
+from vbook.training.loop import Batches, _bar, length
 from vbook.training.steps import optimizer_for
 
 

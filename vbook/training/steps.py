@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -134,20 +135,22 @@ class Steps:
         return self.total
 
 
+@lru_cache(maxsize=16)  # so that the next run on the same objective need not compile again
 def compiled(objective: Callable) -> Callable:
     """``objective`` through ``torch.compile``, with the noise drawn outside: the same draws, in the same order."""
-    heard: dict[int, Listener] = {}
+    heard: WeakKeyDictionary[nn.Module, dict[int, Listener]] = WeakKeyDictionary()
 
     @torch.compile
     def pure(model, x, draws, values):
         return objective(model, x, generator=Tape(draws), **values)
 
     def with_noise_outside(model, x: Tensor, *, generator: torch.Generator, **values) -> Tensor:
-        if len(x) not in heard:  # batches of another size draw other noise
-            heard[len(x)] = Listener(torch.Generator(x.device))
+        of_model = heard.setdefault(model, {})
+        if len(x) not in of_model:  # batches of another size draw other noise
+            of_model[len(x)] = Listener(torch.Generator(x.device))
             with torch.no_grad():
-                objective(model, x, generator=heard[len(x)], **values)
-        return pure(model, x, heard[len(x)].again(generator), values)
+                objective(model, x, generator=of_model[len(x)], **values)
+        return pure(model, x, of_model[len(x)].again(generator), values)
 
     return with_noise_outside
 
