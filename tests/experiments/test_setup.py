@@ -1,0 +1,103 @@
+"""What an experiment is given: inputs that are whole, checkpoints that are its own, time that is left."""
+
+import dataclasses
+
+import pytest
+
+from tests.experiments.test_registry import DIGITS, TINY, tiny  # noqa: F401
+from vbook.errors import VbookError
+from vbook.experiments import Outcome, find, registry, run
+from vbook.experiments.chapter02 import digits
+from vbook.experiments.keeping import keep
+from vbook.profiles import PROFILES
+from vbook.results import read_record
+
+
+@pytest.fixture
+def judge(tiny):  # noqa: F811
+    """An experiment that measures the model of another."""
+
+    @registry.experiment("ch00-judge", title="", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))
+    def measured(setup):
+        trained = setup.run("ch00-tiny")
+        return Outcome({"steps": {"mean": float(trained.steps), "unit": "steps"}})
+
+    return "ch00-judge"
+
+
+def test_a_record_names_the_experiments_whose_models_it_measured(judge):
+    record = run(judge).record
+    assert record.inputs == {"ch00-tiny": find("ch00-tiny").digest(TINY)} and record.metrics["steps"]["mean"] == 6
+
+
+def test_half_a_model_gives_no_numbers(judge, monkeypatch):
+    """An input that was cut short ends the experiment: its record is partial and without metrics."""
+    real = digits.fit
+
+    def cut_short(*args, **options):
+        history = real(*args, **options)
+        history.interrupted = True
+        return history
+
+    monkeypatch.setattr(digits, "fit", cut_short)
+    outcome = run(judge)
+    assert outcome.interrupted and outcome.record.status == "partial" and not outcome.record.metrics
+    monkeypatch.setattr(digits, "fit", real)
+    assert run(judge).record.status == "complete"
+
+
+def test_a_run_out_of_time_goes_on_from_its_checkpoints(judge, tmp_path, monkeypatch):
+    whole = run(judge).record.metrics
+    monkeypatch.setattr(registry, "FINISHED", {})
+    calls, steps = 0, []
+    real = digits.fit
+    monkeypatch.setattr(digits, "fit", lambda *a, **o: real(*a, **o, on_step=lambda step, bound: steps.append(step)))
+    while True:
+        outcome, calls = run(judge, checkpoints=tmp_path, budget=1e-9), calls + 1
+        if not outcome.interrupted:
+            break
+    assert outcome.metrics == whole and calls == 6 and steps == [1, 2, 3, 4, 5, 6]
+    assert [path.parent.name for path in tmp_path.rglob("*.safetensors")] == ["ch00-tiny"]
+
+
+def test_without_a_folder_nothing_is_saved_and_names_make_files(tmp_path):
+    from vbook.experiments import Setup
+
+    given = Setup(TINY, 0, "cpu", "smoke", None, False, None, None, None)
+    assert given.resumable("a") == {"checkpoint": None, "budget": None}
+    given = dataclasses.replace(given, checkpoints=tmp_path)
+    assert given.resumable("elbo(samples=3)/1").get("checkpoint") == tmp_path / "elbo_samples_3_1.safetensors"
+
+
+@pytest.mark.parametrize("broken", ["ch00-tiny.laptop.json", "weights/ch00-tiny.laptop.decoder.safetensors"])
+def test_record_and_weights_are_put_in_place_together_or_not_at_all(tiny, tmp_path, monkeypatch, broken):  # noqa: F811
+    """Where one of the three can't be written, the two others stay as they were."""
+    outcome = run(tiny)
+    outcome.record = dataclasses.replace(outcome.record, profile="laptop")
+    keep(outcome, tmp_path, tmp_path / "weights")
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    assert len(before) == 3 and read_record(tmp_path / "ch00-tiny.laptop.json").artefacts
+    for p in outcome.model.parameters():
+        p.data += 1
+    from vbook.results import record as module
+
+    real = module.paths.atomic_write
+
+    def full(path, *mode):
+        if str(path).endswith(broken):
+            raise OSError(28, "No space left on device")
+        return real(path, *mode)
+
+    monkeypatch.setattr(module.paths, "atomic_write", full)
+    with pytest.raises(VbookError, match="could not be written: No space left"):
+        keep(outcome, tmp_path, tmp_path / "weights")
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+
+
+def test_the_same_weights_are_the_same_bytes(tiny, tmp_path):  # noqa: F811
+    outcome, seen = run(tiny), set()
+    outcome.record = dataclasses.replace(outcome.record, profile="laptop")
+    for _ in range(8):
+        keep(outcome, tmp_path, tmp_path / "weights")
+        seen.add(tuple(sorted(file.read_bytes() for file in tmp_path.rglob("*.safetensors"))))
+    assert len(seen) == 1
