@@ -23,6 +23,15 @@ class Checkpoint:
 
     def __init__(self, path: str | Path, run: dict, parts: dict[str, nn.Module | Optimizer | Generator | Tensor]):
         self.path, self.parts = Path(path), parts
+        if self.path.is_dir():
+            raise VbookError(f"{self.path} is a folder; a checkpoint is a file in one")
+        try:  # now, rather than when the first hour of training is to be saved
+            paths.try_to_write(self.path.parent)
+            left_over = list(self.path.parent.glob(f".{self.path.name}.*")) if self.path.parent.is_dir() else []
+        except OSError as error:
+            raise VbookError(f"{self.path}: no checkpoint can be written there ({error.strerror or error})") from error
+        for file in left_over:  # by a run that was killed while it wrote
+            file.unlink(missing_ok=True)
         self.run = json.loads(json.dumps({"format": FORMAT, "torch": torch.__version__} | run))
 
     def write(self, state: dict) -> None:
@@ -30,6 +39,8 @@ class Checkpoint:
         from safetensors.torch import save
 
         tensors = {name: tensor for part in self.parts for name, tensor in _tensors(part, self.parts[part]).items()}
+        if bad := [name for name, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]:
+            raise VbookError(f"{bad[0]} is not finite any more; the checkpoint before, if there is one, is left as it was")
         facts = {"run": self.run, "state": _pack(state, "state", tensors)}
         blob = save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, {"facts": json.dumps(facts)})
         try:

@@ -232,6 +232,15 @@ def test_a_bound_that_is_not_finite_stops_with_step_and_term(break_model, term):
         fit(model, X, objective, epochs=1, batch_size=16)
 
 
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_single_bound_that_is_not_finite_is_enough(value):
+    def objective(m, batch, generator):
+        return elbo(m, batch, generator=generator) + torch.tensor([value] + [0.0] * (len(batch) - 1))
+
+    with pytest.raises(VbookError, match=r"step 1: the objective is not finite .*\(1 of 16 data points"):
+        fit(small(), X, objective, epochs=1, batch_size=16)
+
+
 def test_ctrl_c_returns_the_history_so_far():
     def interrupt(model, row):
         if row["epoch"] == 2:

@@ -14,6 +14,7 @@ from vbook.training import fit, fit_many, many
 
 X = (torch.rand(70, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
 SEEDS, RATES = (3, 5, 8), (0.001, 0.01, 0.03)
+KEY = torch.rand(12, generator=torch.Generator().manual_seed(9))  # tells one minibatch from another
 
 
 def three(dtype=torch.float32, **options):
@@ -78,17 +79,25 @@ def test_rows_hold_what_evaluate_says_of_each_copy():
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_a_copy_that_diverges_does_not_stop_the_others(together):
-    """Its weights stay finite, its history ends before, and its neighbours are what they are alone."""
+@pytest.mark.parametrize("worst", [math.nan, math.inf])
+def test_a_copy_that_diverges_does_not_stop_the_others(together, worst):
+    """At its sixth step one data point spoils copy 1: it keeps the weights of step five, its neighbours are what they are alone."""
+    models, expected = three(), three()
+    fit(five := three()[1], X, elbo, seed=SEEDS[1], steps=5, batch_size=16)
+    order = torch.Generator().manual_seed(SEEDS[1])
+    torch.randperm(70, generator=order)  # the first epoch, five batches
+    bad = X[torch.randperm(70, generator=order)[:16]].sum(0) @ KEY
 
     def fragile(model, x, generator, limit):
-        return elbo(model, x, generator=generator) * torch.where(torch.as_tensor(limit) > 1, math.nan, 1.0)
+        hit = (torch.as_tensor(limit) > 1) & ((x.sum(0) @ KEY - bad).abs() < 1e-4)
+        spoilt = torch.where(hit, worst, 0.0)
+        return elbo(model, x, generator=generator) + torch.cat([spoilt.reshape(1), torch.zeros(len(x) - 1)])
 
-    models, expected = three(), three()
     options = {"limit": (0.0, 2.0, 0.0)}
-    settings = dict(steps=8, batch_size=16, rows_at=[4, 8])
+    settings = dict(steps=9, batch_size=16, rows_at=[4, 8])
     histories = fit_many(models, X, fragile, seeds=SEEDS, options=options, together=together, **settings)
-    assert "step 1" in histories[1].failure and not histories[1].rows and flat(models[1]).isfinite().all()
+    assert "step 6" in histories[1].failure and [row["step"] for row in histories[1].rows] == [4]
+    torch.testing.assert_close(flat(models[1]), flat(five), rtol=1e-4, atol=1e-6)
     for k in (0, 2):
         fit(expected[k], X, elbo, seed=SEEDS[k], **settings)
         assert histories[k].failure is None and [row["step"] for row in histories[k].rows] == [4, 8]
@@ -135,6 +144,47 @@ def test_a_trial_leaves_the_models_as_they_were():
     assert torch.equal(ends[0], ends[1]) or torch.equal(ends[0], ends[2])
 
 
+@pytest.mark.parametrize("lr", [0.01, RATES])
+def test_frozen_weights_stay_and_buffers_come_along(lr):
+    def frozen():
+        models = three()
+        for model in models:
+            model.encoder.requires_grad_(False)
+        return models
+
+    ours, theirs = frozen(), frozen()
+    fit_many(ours, X, seeds=SEEDS, lr=lr, steps=10, batch_size=16, together=True)
+    alone(theirs, X, elbo, lr=lr, steps=10, batch_size=16)
+    for a, b, start in zip(ours, theirs, three(), strict=True):
+        torch.testing.assert_close(flat(a), flat(b), rtol=1e-5, atol=1e-6)
+        assert torch.equal(flat(a.encoder), flat(start.encoder))
+
+
+def test_what_torch_func_can_not_batch_runs_in_turn():
+    def branching(model, x, generator):
+        bound = elbo(model, x, generator=generator)
+        return bound if bound.mean().item() < 1e9 else -bound
+
+    models, expected = three(), three()
+    fit_many(models, X, branching, seeds=SEEDS, steps=5, batch_size=16)
+    alone(expected, X, elbo, steps=5, batch_size=16)
+    assert all(torch.equal(flat(a), flat(b)) for a, b in zip(models, expected, strict=True))
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_ctrl_c_leaves_a_history_for_each_copy(together, monkeypatch):
+    def interrupt(model, x, generator):
+        raise KeyboardInterrupt
+
+    histories = fit_many(three(), X, interrupt, epochs=1, together=together)
+    assert len(histories) == 3 and all(h.interrupted and h.steps == 0 for h in histories)
+
+
+def test_steps_that_end_inside_an_epoch_count_their_examples():
+    for together in (True, False):
+        assert [h.examples for h in fit_many(three(), X, steps=7, batch_size=16, together=together)] == [102] * 3
+
+
 def test_global_state_is_untouched_and_the_same_seeds_give_the_same_runs():
     before = torch.random.get_rng_state()
     a, b = three(), three()
@@ -162,7 +212,8 @@ def test_bad_settings_are_refused(options, words, together):
 
 
 def test_models_of_different_shapes_are_refused():
-    models = [*three(), vae(12, 3, hidden=(6,))]
-    with pytest.raises(VbookError, match="same parameters"):
-        fit_many(models, X, epochs=1)
+    models = three()
+    for other in (vae(12, 3, hidden=(6,)), vae(12, 2, hidden=(6,), activation="relu"), vae(12, 2, hidden=(6, 6))):
+        with pytest.raises(VbookError, match=r"of one architecture; .* in another"):
+            fit_many([*models, other], X, epochs=1)
     assert torch.equal(flat(models[0]), flat(three()[0]))

@@ -19,7 +19,7 @@ from vbook.errors import VbookError
 from vbook.mcem import fit_mcem
 from vbook.models import vae
 from vbook.objectives import annealed
-from vbook.training import decay, fit, warmup
+from vbook.training import decay, fit, loop, warmup
 
 X = (torch.rand(60, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
 GREY = torch.rand(60, 12, generator=torch.Generator().manual_seed(1))
@@ -163,7 +163,7 @@ def test_twenty_kills_at_random_moments_leave_the_same_end(tmp_path):
     assert kills >= 15  # else the moments were no test
     ends = [begin(path).communicate()[0].splitlines()[-1] for path in (file, tmp_path / "whole.safetensors")]
     assert ends[0] == ends[1] and ends[0].startswith("end") and ends[0].endswith(" 150")
-    assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} == {file.name, "whole.safetensors"}
+    assert {path.name for path in tmp_path.iterdir()} == {file.name, "whole.safetensors"}  # what kills left half written is swept
 
 
 def test_a_budget_stops_at_a_checkpoint_and_the_next_call_goes_on(tmp_path):
@@ -187,6 +187,11 @@ def test_a_budget_stops_at_a_checkpoint_and_the_next_call_goes_on(tmp_path):
         (dict(lr=0.5), "lr is 0.001 there and 0.5 here"),
         (dict(x=1 - X), "data is 60×12 float32, sha256 .* there and 60×12 float32, sha256"),
         (dict(x=X[:50]), "data is 60×12 .* there and 50×12"),
+        (dict(weight_decay=0.1), "weight_decay is 0.0 there and 0.1 here"),
+        (dict(average=0.5), "average is None there and 0.5 here"),
+        (dict(patience=2, watch="train"), "patience is None there and 2 here"),
+        (dict(binarize=True), "binarize is False there and True here"),
+        (dict(optimizer="sgd"), "optimizer is adam there and sgd here"),
         (dict(objective=elbo_analytic_kl), r"objective is elbo\(\) there|objective is elbo there and elbo_analytic_kl here"),
     ],
 )
@@ -206,8 +211,12 @@ def test_a_checkpoint_of_another_model_or_version_is_refused(tmp_path, monkeypat
     with pytest.raises(VbookError, match=r"model encoder.net.0.weight is 6×12 float32 there and 7×12 float32 here"):
         fit(wider, X, elbo, epochs=3, batch_size=16, seed=4, checkpoint=file)
     assert torch.equal(flat(wider), start)
-    monkeypatch.setattr(checkpoints, "FORMAT", 2)
-    with pytest.raises(VbookError, match="format is 1 there and 2 here"):
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "FORMAT", 2)
+        with pytest.raises(VbookError, match="format is 1 there and 2 here"):
+            run("adam", checkpoint=file)
+    monkeypatch.setattr(checkpoints.torch, "__version__", "99.0.0")
+    with pytest.raises(VbookError, match=r"torch is .* there and 99\.0\.0 here"):
         run("adam", checkpoint=file)
 
 
@@ -238,6 +247,50 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
         run("adam", epochs=2, checkpoint=file)
     monkeypatch.setattr(paths.os, "fsync", real)
     assert file.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("where", ["/proc/nope/run.safetensors", "folder"])
+def test_a_place_for_no_checkpoint_is_named_before_the_first_step(where, tmp_path):
+    steps = []
+    path = tmp_path if where == "folder" else where
+    with pytest.raises(
+        VbookError, match="is a folder; a checkpoint is a file" if where == "folder" else "no checkpoint can be written there"
+    ):
+        run("adam", checkpoint=path, on_step=lambda step, bound: steps.append(step))
+    assert steps == []
+
+
+def test_checkpoints_are_as_far_apart_as_asked(tmp_path, monkeypatch):
+    """Twelve steps, one a second by this clock: saved after 5 and 10, and at the end; a budget counts anew in each sitting."""
+    clock, saved = [0.0], []
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: clock[0])
+    real = checkpoints.Checkpoint.write
+    monkeypatch.setattr(checkpoints.Checkpoint, "write", lambda self, state: (saved.append(state["done"]), real(self, state)))
+
+    def tick(step, bound):
+        clock[0] += 1
+
+    _, history = run("adam", checkpoint=tmp_path / "a", save_every=5, on_step=tick)
+    assert saved == [5, 10, 12] and history.seconds == 12
+    sittings = []
+    while not sittings or sittings[-1].interrupted:
+        sittings.append(run("adam", checkpoint=tmp_path / "b", budget=5, on_step=tick)[1])
+    assert [(h.steps, h.seconds) for h in sittings] == [(5, 5), (10, 10), (12, 12)]
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path):
+    """A finite bound whose slope is not: the square root at zero."""
+    file, calls = tmp_path / "run.safetensors", []
+
+    def cusp(model, batch, generator):
+        calls.append(1)
+        edge = sum((p * 0).sum() for p in model.parameters())
+        return elbo(model, batch, generator=generator) + (edge.sqrt() if len(calls) == 7 else 0)
+
+    with pytest.raises(VbookError, match="is not finite any more; the checkpoint before"):
+        run("adam", objective=cusp, checkpoint=file, save_every=0)
+    with safe_open(file, "pt") as saved:
+        assert json.loads(saved.metadata()["facts"])["state"]["done"] == 6
 
 
 def test_after_nan_the_last_good_checkpoint_is_there(tmp_path):

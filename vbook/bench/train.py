@@ -123,7 +123,7 @@ def _trained(x: Tensor, architecture: dict, mode: str) -> Callable[[], float]:
 
 def _wait(device) -> None:
     if torch.device(device).type == "cuda":
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
 
 
 def _growth(x: Tensor, repetitions: int, device: str) -> dict:

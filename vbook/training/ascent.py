@@ -53,17 +53,19 @@ def fit(
     how far it has come; ``evaluate(model)`` returns more numbers for it, and ``on_epoch(model, row)`` sees it (a snapshot).
     ``on_step(step, bound)`` is called after each step, with the minibatch's bound () on the device (a live curve).
 
-    ``lr`` and, by keyword of the objective, ``schedules`` may be functions of the step (``vbook.training.warmup``).
+    ``lr`` and, by keyword of the objective, ``schedules`` may be functions of the step (``vbook.training.decay`` and ``warmup``).
     ``weight_decay`` takes that many times w from the slope of each weight w: with 1/N it is a prior N(0, I) on all weights, the
     MAP protocol of thesis 2.11 (``objectives.with_weight_prior`` is the same as an objective, and slower). ``binarize`` draws
     the pixels of each minibatch anew, with the grey levels ``x`` as probabilities. ``average`` is the weight of the past in an
     average of the weights over the steps: ``evaluate`` and ``on_epoch`` then see it, and ``history.averaged`` is its model.
-    ``patience`` rows without a new best of the column ``watch`` end the run, and the model gets its best weights back.
+    ``patience`` rows without a new best of the column ``watch`` end the run, and what ``evaluate`` sees gets its best weights
+    back.
 
     ``checkpoint`` names a file: a run that was killed, interrupted or out of ``budget`` ("25m", or seconds), called again with
-    the same arguments, goes on from there, bit for bit; it is written every ``save_every`` seconds and at the end. Ctrl-C ends
-    the run after the current step and returns the history so far. ``mode`` is how a step runs: ``"eager"``, ``"compiled"``
-    (slow to begin) or ``"graph"`` (CUDA); by default a graph on CUDA, eager elsewhere.
+    the same arguments and as many threads, goes on from there, bit for bit; it is written every ``save_every`` seconds and at
+    the end. What the callbacks of earlier sittings have gathered is not in it. Ctrl-C ends the run at once and returns the
+    history so far; the last checkpoint stays. ``mode`` is how a step runs: ``"eager"``, ``"compiled"`` (slow to begin) or
+    ``"graph"`` (CUDA); by default a graph on CUDA, eager elsewhere.
 
     Raises VbookError for sizes and rates that are not positive, for data that are not finite, for a checkpoint of another run or
     one that can't be written, when memory runs out, and at the first step whose bound is not finite (with step and term).

@@ -21,6 +21,8 @@ def positive(**sizes) -> None:
 
 def check_data(model: nn.Module, x: Tensor) -> None:
     """VbookError unless x (N, D) and the weights are finite, x holds something, and both live on one device."""
+    if not x.is_floating_point():
+        raise VbookError(f"x must hold floating-point numbers, got {x.dtype}: call .float()")
     if x.ndim < 2 or len(x) == 0:
         raise VbookError(f"x must hold at least one data point and have shape (N, D), got {tuple(x.shape)}")
     if not all(math.isfinite(bound) for bound in x.aminmax()):  # one pass, without a copy of the data

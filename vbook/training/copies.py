@@ -39,13 +39,12 @@ class Copies:
         self.parts = {}  # by step size: an optimizer sees the stacks whole, or each copy's slice with its own step
         rates = [rate for _, rate, _ in grid]
         if len(set(rates)) == 1:
-            groups = [{"params": list(self.stacks.values()), "lr": rates[0]}]
+            groups = [{"params": [s for s in self.stacks.values() if s.requires_grad], "lr": rates[0]}]
         else:
-            self.parts = {(n, k): nn.Parameter(s.detach()[k]) for n, s in self.stacks.items() for k in range(self.count)}
-            groups = [{"params": [self.parts[n, k] for n in self.stacks], "lr": rate} for k, rate in enumerate(rates)]
+            trained = [n for n, s in self.stacks.items() if s.requires_grad]
+            self.parts = {(n, k): nn.Parameter(self.stacks[n].detach()[k]) for n in trained for k in range(self.count)}
+            groups = [{"params": [self.parts[n, k] for n in trained], "lr": rate} for k, rate in enumerate(rates)]
         self.ascent = optimizer_for(optimizer, groups, rates[0], weight_decay, x.device)
-        for group, rate in zip(self.ascent.param_groups, rates, strict=False):
-            group["lr"] = torch.tensor(rate, device=x.device) if isinstance(group["lr"], Tensor) else rate
         self.alive = torch.ones(self.count, dtype=torch.bool, device=x.device)
         self.failed = torch.zeros(self.count, dtype=torch.int64, device=x.device)  # the first step that was not finite
         self.at = torch.zeros((), dtype=torch.int64, device=x.device)
@@ -92,6 +91,8 @@ class Copies:
             if not self.x.is_cuda:
                 self.freeze()
             for name, stack in self.stacks.items():
+                if stack.grad is None:  # frozen, or no part of this objective
+                    continue
                 stack.grad.masked_fill_(_as(~self.alive, stack), 0.0)
                 for k in range(self.count) if self.parts else ():
                     self.parts[name, k].grad = stack.grad[k]
@@ -111,6 +112,8 @@ class Copies:
         for k, model in enumerate(self.models):
             for name, p in model.named_parameters():
                 p.copy_(self.frozen[k][f"model.{name}"] if k in self.frozen else self.stacks[f"model.{name}"][k])
+            for name, buffer in model.named_buffers():
+                buffer.copy_(self.buffers[f"model.{name}"][k])
 
 
 def _as(flags: Tensor, stack: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
@@ -67,15 +68,25 @@ def fit_many(
     for model, rate in zip(models, rates, strict=True):
         check_data(model, x), positive(lr=rate)
     optimizer_for(optimizer, models[0].parameters(), rates[0], weight_decay, x.device)  # an unknown one is named here
-    shapes = {tuple((name, p.shape) for name, p in model.named_parameters()) for model in models}
-    if len(shapes) > 1:
-        raise VbookError("the models must have the same parameters, in names and shapes")
+    for model in models[1:]:
+        if difference := _difference(models[0], model):
+            raise VbookError(f"the models must be of one architecture; {difference}")
     grid = [(seeds[k], rates[k], {name: values[k] for name, values in options.items()}) for k in range(count)]
     settings = dict(batch_size=batch_size, optimizer=optimizer, weight_decay=weight_decay)
     if together is None:
         together = x.device.type == "cuda" or (count > 1 and _together_is_faster(models, x, objective, grid, settings))
     train = _together if together else _in_turn
     return train(models, x, objective, grid, steps=steps, rows_at=rows_at, evaluate=evaluate, progress=progress, **settings)
+
+
+def _difference(one: nn.Module, other: nn.Module) -> str:
+    """What tells two networks apart beside their weights, in words; empty where nothing does."""
+    layers = ([repr(layer) for layer in model.modules() if not list(layer.children())] for model in (one, other))
+    for here, there in zip_longest(*layers):
+        if here != there:
+            return f"{' '.join(str(here).split())} is {' '.join(str(there).split())} in another"
+    weights = [[(name, tuple(p.shape), p.requires_grad) for name, p in model.named_parameters()] for model in (one, other)]
+    return "" if weights[0] == weights[1] else "their parameters differ in names, shapes or in which of them are trained"
 
 
 def _each(value, count: int) -> list:
@@ -99,7 +110,7 @@ def _in_turn(models, x, objective, grid, *, evaluate, **settings) -> list[CopyHi
         histories.append(seen)
         if seen.interrupted:
             break
-    return histories
+    return histories + [CopyHistory(interrupted=True) for _ in models[len(histories) :]]
 
 
 def _together_is_faster(models, x, objective, grid, settings) -> bool:
@@ -109,7 +120,10 @@ def _together_is_faster(models, x, objective, grid, settings) -> bool:
     for way in (_in_turn, _together, _in_turn, _together):
         trial = copy.deepcopy(list(models))
         start = time.perf_counter()
-        way(trial, x[:rows], objective, grid, steps=TRIAL, rows_at=(), evaluate=None, progress=False, **settings)
+        try:
+            way(trial, x[:rows], objective, grid, steps=TRIAL, rows_at=(), evaluate=None, progress=False, **settings)
+        except RuntimeError:  # what torch.func can't batch (a branch on a value) runs in turn all the same
+            return False
         taken[way] = time.perf_counter() - start  # the second time counts: the first pays for loading
     return taken[_together] < taken[_in_turn]
 
@@ -120,12 +134,12 @@ def _together(
     start, histories = time.perf_counter(), [CopyHistory() for _ in models]
     copies = Copies(models, x, objective, grid, optimizer, weight_decay)
     orders = [Batches(len(x), batch_size, torch.Generator(x.device).manual_seed(seed)) for seed, *_ in grid]
-    sums, seen, bar = 0, 0, _bar(steps, 0, progress)
+    sums, seen, done, bar = 0, 0, 0, _bar(steps, 0, progress)
     try:
         for step in range(1, steps + 1):
             taken = [order[step - 1] for order in orders]
             epoch, last, rows = taken[0][0], taken[0][2], torch.stack([rows for _, rows, _ in taken])
-            with in_words(x, rows.numel()):
+            with in_words(x, batch_size):
                 sums = sums + copies(step, rows)
             seen += rows.shape[1]
             bar.update()
