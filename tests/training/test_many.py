@@ -81,7 +81,7 @@ def test_rows_hold_what_evaluate_says_of_each_copy():
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("worst", [math.nan, math.inf])
 def test_a_copy_that_diverges_does_not_stop_the_others(together, worst):
-    """At its sixth step one data point spoils copy 1: it keeps the weights of step five, its neighbours are what they are alone."""
+    """At its sixth step one data point spoils copy 1, which keeps the weights of step five; the others are as if alone."""
     models, expected = three(), three()
     fit(five := three()[1], X, elbo, seed=SEEDS[1], steps=5, batch_size=16)
     order = torch.Generator().manual_seed(SEEDS[1])
