@@ -25,10 +25,11 @@ def records_folder() -> Path | None:
 def keep(outcome, records: Path, weights: Path) -> Record:
     """Write the record of ``outcome`` into ``records`` and the weights that pages need, if it has any, into ``weights``."""
     record = outcome.record
-    with contextlib.ExitStack() as files:  # all are written before the first is put in its place
+    # All are written before the first is put in its place, and the record, which vouches for the weights, comes last.
+    with contextlib.ExitStack() as last, contextlib.ExitStack() as files:
         if outcome.architecture and record.profile != "smoke":
             names = record.experiment, record.profile
             artefacts = save_weights(outcome.model, *names, outcome.architecture, weights, files)
             record = outcome.record = dataclasses.replace(record, artefacts=artefacts)
-        save_record(record, records, files)
+        save_record(record, records, last)
     return record

@@ -15,6 +15,8 @@ NAMES = {"log_px_z": "log p(x|z)", "log_pz": "log p(z)", "log_qz_x": "log q(z|x)
 def positive(**sizes) -> None:
     """VbookError for the first of ``sizes`` that is not a positive integer (``lr``: a positive number)."""
     for name, value in sizes.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise VbookError(f"{name} must be a positive {'number' if name == 'lr' else 'integer'}, got {value!r}")
         if not value > 0 or value == math.inf or (name != "lr" and value != int(value)):
             raise VbookError(f"{name} must be a positive {'number' if name == 'lr' else 'integer'}, got {value}")
 
