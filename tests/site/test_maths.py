@@ -23,6 +23,7 @@ def test_formulas_come_with_mathml_for_screen_readers(typesetter):
     html = typesetter.html(r"q_\phi(z \mid x)", False)
     assert 'aria-hidden="true"' in html and "<mjx-assistive-mml" in html and "<math" in html
     assert "data-latex" not in html
+    assert "xmlns" not in html
 
 
 def test_aligned_blocks_and_the_macros_of_the_thesis(typesetter):

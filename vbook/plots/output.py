@@ -38,7 +38,7 @@ def show(fig, caption: str, alt: str, tone: str = "lines", svg: bool = False) ->
 def png_bytes(fig, few_colors: bool = True) -> bytes:
     """The figure as PNG bytes: transparent ground, no date and no program's name in it.
 
-    ``few_colors`` keeps 64 colours, or 16 where the figure holds pictures: a third of the bytes or less. Without it 64 shades of
+    ``few_colors`` keeps 64 colours, or 16 where the figure holds pictures: a third of the bytes or less. Without it 40 shades of
     grey are kept, and of a colour photograph, which would show bands, every colour.
     """
     import numpy as np
@@ -90,14 +90,14 @@ def reduce_colors(rgba, most: int = 64):
 
 
 def _keep_greys(rgba, most: int):
-    """As ``reduce_colors``, but what is opaque keeps 64 even shades of grey: the edges of letters don't count against them."""
+    """As ``reduce_colors``, but what is opaque keeps 40 even shades of grey: the edges of letters don't count against them."""
     import numpy as np
 
-    opaque, shades = rgba[..., 3] == 255, np.rint(np.arange(64) * 255 / 63).astype(np.uint8)
+    opaque, shades = rgba[..., 3] == 255, np.rint(np.arange(40) * 255 / 39).astype(np.uint8)
     index, palette = reduce_colors(np.where(opaque[..., None], 0, rgba), most)
-    levels = np.rint(rgba[..., :3].mean(-1) * 63 / 255).astype(np.uint8)
-    greys = np.stack([shades, shades, shades, np.full(64, 255, np.uint8)], axis=1)
-    return np.where(opaque, levels, index + 64).astype(np.uint8), np.concatenate([greys, palette])
+    levels = np.rint(rgba[..., :3].mean(-1) * 39 / 255).astype(np.uint8)
+    greys = np.stack([shades, shades, shades, np.full(40, 255, np.uint8)], axis=1)
+    return np.where(opaque, levels, index + 40).astype(np.uint8), np.concatenate([greys, palette])
 
 
 def svg_text(fig) -> str:
