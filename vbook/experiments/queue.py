@@ -8,6 +8,7 @@ import torch
 
 from vbook import paths
 from vbook.errors import VbookError
+from vbook.experiments.carrying import carrying
 from vbook.experiments.keeping import keep
 from vbook.experiments.registry import check_seed, experiments, find, run
 from vbook.profiles import check_profile
@@ -43,15 +44,16 @@ def reproduce(
             left = None if budget_seconds is None else budget_seconds - (time.monotonic() - start)
             folder = _checkpoints(chosen, profile, seed, device)
             outcome = run(chosen.id, profile, seed, device, data_root, progress=True, checkpoints=folder, budget=left)
-            if not outcome.interrupted:
-                shutil.rmtree(folder, ignore_errors=True)
             if outcome.interrupted:  # part of a run is no result; what is in its checkpoints is not lost
                 why = "interrupted" if left is None or time.monotonic() - start < budget_seconds else "the budget is spent"
                 fate[record_id] = (
                     f"{why}{'; the complete record stays' if old else ''}; run again, it goes on from its checkpoints"
                 )
             else:
-                record = keep(outcome, record_path(record_id).parent, paths.book("weights"))
+                shelf = record_path(record_id).parent
+                with carrying(shelf):
+                    record = keep(outcome, shelf, paths.book("weights"))
+                shutil.rmtree(folder, ignore_errors=True)  # only now: had the record not been written, all would be lost
                 fate[record_id] = f"{record.status} in {record.wall_time_s:.0f} s"
         say(f"{record_id}: {fate[record_id]}")
         if fate[record_id].startswith("interrupted"):

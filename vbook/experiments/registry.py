@@ -35,14 +35,25 @@ class Experiment:
     protocol: str
     profiles: dict[str, dict]
 
-    def digest(self, settings: dict) -> str:
-        """sha256 over code, data, protocol and settings of the experiment and of those it runs: what makes a record stale."""
+    def code_digest(self) -> str:
+        """sha256 over code, data and protocol of the experiment and of those it runs, whatever the profile."""
         code = code_of(self.function)
+        return _sha256([code, self.data, self.protocol, *(other.code_digest() for other in _named_in(code))])
+
+    def digest(self, settings: dict) -> str:
+        """sha256 over ``code_digest`` and the settings of the experiment and of those it runs: what makes a record stale."""
         profile = next((name for name, row in self.profiles.items() if row == settings), None)
-        inputs = [other for id, other in _REGISTRY.items() if repr(id) in code]
-        parts = [code, self.data, self.protocol, json.dumps(settings, sort_keys=True)]
-        parts += [other.digest(other.profiles[profile]) for other in inputs if profile]
-        return f"sha256:{hashlib.sha256('|'.join(parts).encode()).hexdigest()}"
+        rows = [other.profiles[profile] for other in _named_in(code_of(self.function)) if profile]
+        return _sha256([self.code_digest(), *(json.dumps(row, sort_keys=True) for row in (settings, *rows))])
+
+
+def _sha256(parts: list[str]) -> str:
+    return f"sha256:{hashlib.sha256('|'.join(parts).encode()).hexdigest()}"
+
+
+def _named_in(code: str) -> list[Experiment]:
+    """The experiments that ``code`` runs, by their ids in it."""
+    return [other for id, other in _REGISTRY.items() if repr(id) in code]
 
 
 @dataclass
@@ -160,6 +171,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         wall_time_s=round(time.perf_counter() - start, 1),
         device=_describe(device),
         experiment_digest=chosen.digest(settings),
+        code_digest=chosen.code_digest(),
     )
     if folder:
         keep(outcome, folder, folder / "weights")

@@ -15,7 +15,7 @@ ALWAYS = ("data/pixels.py", "data/read.py", "data/datasets.py")  # every experim
 STARTED_BY = ("Setup", "prepare")  # what decides on which numbers an experiment works
 # These only start experiments, or look at what goes in and say what is wrong with it.
 FRAMEWORK = (
-    *(f"vbook.experiments.{name}" for name in ("registry", "setup", "keeping", "source", "queue", "together")),
+    *(f"vbook.experiments.{name}" for name in ("registry", "setup", "keeping", "carrying", "source", "queue", "together")),
     "vbook.training.checks",
 )
 

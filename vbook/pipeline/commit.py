@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from vbook.errors import VbookError
+from vbook.experiments.carrying import carrying
 from vbook.paths import atomic_write
 from vbook.pipeline import notebook
 from vbook.pipeline.markdown import with_numbers
@@ -31,7 +32,8 @@ def commit_records(kept: Path, book: Path, names: list[str]) -> None:
     weights = [name.removeprefix("weights/") for name in names if name.startswith("weights/")]
     # Weights first: a record that names weights must never be there without them.
     copy_files(kept / "weights", book / "weights", weights)
-    copy_files(kept, book / "results", [name for name in names if not name.startswith("weights/")])
+    with carrying(book / "results"):
+        copy_files(kept, book / "results", [name for name in names if not name.startswith("weights/")])
 
 
 def rewrite_numbers(files: list[Path]) -> list[str]:
