@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -27,11 +28,9 @@ class Checkpoint:
             raise VbookError(f"{self.path} is a folder; a checkpoint is a file in one")
         try:  # now, rather than when the first hour of training is to be saved
             paths.try_to_write(self.path.parent)
-            left_over = list(self.path.parent.glob(f".{self.path.name}.*")) if self.path.parent.is_dir() else []
+            paths.sweep(self.path)
         except OSError as error:
             raise VbookError(f"{self.path}: no checkpoint can be written there ({error.strerror or error})") from error
-        for file in left_over:  # by a run that was killed while it wrote
-            file.unlink(missing_ok=True)
         self.run = json.loads(json.dumps({"format": FORMAT, "torch": torch.__version__} | run))
 
     def write(self, state: dict) -> None:
@@ -51,10 +50,11 @@ class Checkpoint:
             reason = f"{error.strerror or error}; {len(blob):,} bytes"
             raise VbookError(f"{self.path}: this checkpoint can't be written ({reason}), {before}") from error
 
-    def read(self) -> dict | None:
+    def read(self, check: Callable[[dict], None] = lambda state: None) -> dict | None:
         """Put the saved state into the parts and return the other ``state``; None where there is no file yet.
 
-        Raises VbookError for a file that is no checkpoint, and for one of another run: nothing has been changed then.
+        Raises VbookError for a file that is no checkpoint, for one of another run, and what ``check(state)`` raises: nothing has
+        been changed then.
         """
         if not self.path.exists():
             return None
@@ -63,9 +63,11 @@ class Checkpoint:
             raise VbookError(
                 f"{self.path}: a checkpoint of another run ({'; '.join(differences)}); name another file or delete this one"
             )
+        state = _unpack(facts["state"], tensors)
+        check(state)
         for name, part in self.parts.items():
             _restore(part, {key[len(name) + 1 :]: t for key, t in tensors.items() if key.startswith(f"{name}/")})
-        return _unpack(facts["state"], tensors)
+        return state
 
 
 def describe_model(model: nn.Module) -> dict:
@@ -86,6 +88,11 @@ def describe_function(function) -> str:
     options = ", ".join(f"{k}={v}" for k, v in sorted(getattr(function, "keywords", {}).items()))
     name = getattr(getattr(function, "func", function), "__name__", type(function).__name__)
     return f"{name}({options})" if options else name
+
+
+def describe_schedule(schedule: Callable[[int], float]) -> list[float]:
+    """A schedule by its values at a few steps, near and far: what it is called says little about it."""
+    return [float(schedule(step)) for step in (1, 2, 3, 10, 30, 100, 1_000, 10_000, 100_000)]
 
 
 def _tensors(name: str, part) -> dict[str, Tensor]:

@@ -8,6 +8,10 @@ class VbookError(ValueError):
     """
 
 
+class Diverged(VbookError):
+    """A training whose objective is no longer finite: the one failure after which another learning rate is worth a try."""
+
+
 def nearest(word: str, known) -> str:
     """A hint ``; did you mean 'mnist'?`` when ``word`` resembles one of ``known``, else the list of ``known``.
 

@@ -13,6 +13,7 @@ from vbook.distributions import FullCovarianceNormal, draw, simulate
 from vbook.errors import VbookError
 from vbook.hmc import sample
 from vbook.mcem import log_joint
+from vbook.training.checks import in_words
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ def per_datapoint(model, x: Tensor, bound: Callable = elbo, batch_size: int = 10
     if batch_size < 1 or not len(x):
         raise VbookError(f"batch_size must be at least 1 and x hold a data point, got {batch_size} and {tuple(x.shape)}")
     generator = torch.Generator(x.device).manual_seed(seed)
-    return torch.cat([bound(model, batch, generator=generator, **options) for batch in x.split(batch_size)])
+    with in_words(x, batch_size):
+        return torch.cat([bound(model, batch, generator=generator, **options) for batch in x.split(batch_size)])
 
 
 @torch.no_grad()

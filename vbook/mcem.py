@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from vbook.checkpoints import Checkpoint, describe_data, describe_model
 from vbook.distributions import draw
-from vbook.errors import VbookError
+from vbook.errors import Diverged
 from vbook.hmc import hmc_step, tune
+from vbook.noise import check_seed
 from vbook.training.checks import check_data, in_words, positive
 from vbook.training.history import History
 from vbook.training.loop import SAVE_EVERY, Loop, length
@@ -76,7 +77,7 @@ def fit_mcem(
     check_data(model, x)
     positive(transitions=transitions, leapfrogs=leapfrogs, updates=updates, lr=lr)
     ascent = optimizer_for("adagrad", _weights(model), lr, 1 / len(x) if weight_prior else 0.0, x.device)
-    shuffle, noise = (torch.Generator(x.device).manual_seed(seed + k) for k in (0, 0x5EED))
+    shuffle, noise = (torch.Generator(x.device).manual_seed(check_seed(seed) + k) for k in (0, 0x5EED))
     chains = draw(model.prior(), len(x), noise)  # (N, Z)
     epsilon = torch.as_tensor(step_size, dtype=chains.dtype, device=x.device).clone()
     history = McemHistory(chains=chains)
@@ -98,7 +99,7 @@ def fit_mcem(
             log_px_z = model.decode(chain.z).log_prob(batch)
             loss = -log_px_z.mean()
             if not math.isfinite(loss.item()):
-                raise VbookError(_blame(log_px_z, history.steps + k + 1))
+                raise Diverged(_blame(log_px_z, history.steps + k + 1))
             if not k:
                 at_samples = (log_px_z + model.prior().log_prob(chain.z)).detach().sum()
             ascent.zero_grad(set_to_none=True)

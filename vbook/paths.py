@@ -1,5 +1,6 @@
 """Where the book's own files are: in a checkout, or inside the installed wheel."""
 
+import glob
 import os
 import tempfile
 from contextlib import contextmanager
@@ -38,6 +39,15 @@ def try_to_write(folder: Path) -> None:
         raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
+UNFINISHED = ".unfinished"
+
+
+def sweep(path: Path) -> None:
+    """Remove what an ``atomic_write`` of ``path`` that was killed has left beside it."""
+    for file in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+        file.unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic_write(path: Path, mode: str = "wb"):
     """Open a temporary file beside ``path`` and rename it onto ``path`` only when the block ends well.
@@ -46,7 +56,7 @@ def atomic_write(path: Path, mode: str = "wb"):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     try:
         # mkstemp makes private files; the book's files are meant to be read by others (a web server, a group).
         umask = os.umask(0)

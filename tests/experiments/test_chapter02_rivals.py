@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vbook.bounds import elbo_analytic_kl
-from vbook.errors import VbookError
+from vbook.errors import Diverged, VbookError
 from vbook.evaluation import summarize
 from vbook.experiments.chapter02 import rivals
 from vbook.models import vae
@@ -31,7 +31,7 @@ def calls(monkeypatch):
 
     def record(model, x, *objective, **options):
         seen.append(SimpleNamespace(model=model, x=x, objective=objective, options=options))
-        return SimpleNamespace(rows=[], interrupted=False)
+        return SimpleNamespace(rows=[], interrupted=False, steps=0, examples=0)
 
     monkeypatch.setattr(rivals, "fit", record)
     monkeypatch.setattr(rivals, "fit_mcem", lambda *args, **options: record(*args, mcem=True, **options))
@@ -89,9 +89,9 @@ def pilot_and_run(monkeypatch, pilots, late=()):
         if evaluate is None:
             assert rows_at == [2, 5]
         if (pilots[lr] is None) if evaluate is None else (lr in late):
-            raise VbookError("step 1: log p(x|z) is not finite")
+            raise Diverged("step 1: log p(x|z) is not finite")
         rows = [{"train": bound} for bound in pilots[lr]] if evaluate is None else [{"train": -1.0}]
-        return SimpleNamespace(rows=rows, interrupted=pilots[lr] == (0, 0), lr=lr, steps=steps)
+        return SimpleNamespace(rows=rows, interrupted=pilots[lr] == (0, 0), lr=lr, steps=steps, examples=100 * steps)
 
     monkeypatch.setattr(rivals, "fit", fit)
     run = rivals.Run(setup(), "aevb", X, 2)
@@ -106,6 +106,7 @@ def test_the_rate_is_the_best_in_the_second_half_of_the_pilot(monkeypatch):
     model, rate = train()
     assert rate == 0.02 and seen == [(0.01, 5), (0.02, 5), (0.1, 5), (0.02, 20)]
     assert (run.history.lr, run.history.steps) == (0.02, 20)
+    assert (run.steps, run.examples) == (35, 3_500), "the pilots count"
     torch.testing.assert_close(flat(model), flat(vae(4, 2, hidden=(3,), init_sd=0.1, seed=7)) + 0.02)
 
 
@@ -122,7 +123,15 @@ def test_a_rate_that_diverges_later_makes_room_for_the_second_best(monkeypatch):
 @pytest.mark.parametrize(("pilots", "late"), [(dict.fromkeys(PILOTS), ()), (PILOTS, PILOTS)])
 def test_a_method_that_diverges_at_every_rate_is_named(monkeypatch, pilots, late):
     *_, train = pilot_and_run(monkeypatch, pilots, late)
-    with pytest.raises(VbookError, match="aevb with 2 latents diverges at every rate"):
+    with pytest.raises(Diverged, match="aevb with 2 latents diverges at every rate"):
+        train()
+
+
+def test_only_a_divergence_passes_a_rate_over(monkeypatch):
+    """A full disk must not choose the step size."""
+    *_, train = pilot_and_run(monkeypatch, PILOTS)
+    monkeypatch.setattr(rivals.Run, "train", lambda *args: (_ for _ in ()).throw(VbookError("no space left")))
+    with pytest.raises(VbookError, match="no space left"):
         train()
 
 
@@ -148,8 +157,9 @@ class StubRun:
     def train_at_the_best_rate(self, pilot, marks, measure):
         assert (pilot, marks) == (500, (100, 200))
         rows = [measure(SimpleNamespace(t=t, **self.asked)) | {"acceptance": 0.9} for t in range(2)]
+        self.steps, self.examples = 2, 200
         self.history = SimpleNamespace(
-            steps=2, examples=200, interrupted=self.asked["method"] == self.stop, column=lambda name: [row[name] for row in rows]
+            interrupted=self.asked["method"] == self.stop, column=lambda name: [row[name] for row in rows]
         )
         return SimpleNamespace(t=1, **self.asked), {"aevb": 0.01, "wake_sleep": 0.02, "mcem": 0.1}[self.asked["method"]]
 

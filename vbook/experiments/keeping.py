@@ -2,12 +2,16 @@
 
 import contextlib
 import dataclasses
+import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from vbook import paths
 from vbook.errors import VbookError
 from vbook.results import Record, save_record
+from vbook.results.record import written
 from vbook.results.weights import save_weights
 
 
@@ -20,6 +24,23 @@ def records_folder() -> Path | None:
     except OSError as error:
         raise VbookError(f"$VBOOK_RECORDS names {name}, where nothing can be written ({error.strerror})") from error
     return Path(name)
+
+
+def sitting(folder: Path | None) -> Callable[[], float]:
+    """Begin a sitting of a run with checkpoints in ``folder``; what it returns tells the seconds in all sittings so far.
+
+    A sitting that was killed counts up to its last checkpoint.
+    """
+    start, earlier = time.time(), 0.0
+    if folder:
+        file = folder / "sittings.json"
+        if file.is_file():
+            before = json.loads(file.read_text(encoding="utf-8"))
+            last = max((path.stat().st_mtime for path in folder.rglob("*.safetensors")), default=0.0)
+            earlier = before["seconds"] + max(last - before["began"], 0.0)
+        with written(file, "w") as out:
+            json.dump({"seconds": earlier, "began": start}, out)
+    return lambda: earlier + time.time() - start
 
 
 def keep(outcome, records: Path, weights: Path) -> Record:

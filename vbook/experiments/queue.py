@@ -10,7 +10,8 @@ from vbook import paths
 from vbook.errors import VbookError
 from vbook.experiments.carrying import carrying
 from vbook.experiments.keeping import keep
-from vbook.experiments.registry import check_seed, experiments, find, run
+from vbook.experiments.registry import experiments, find, run
+from vbook.noise import check_seed
 from vbook.profiles import check_profile
 from vbook.results import read_record, record_path
 

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from vbook.errors import VbookError, nearest
-from vbook.experiments.keeping import keep, records_folder
+from vbook.experiments.keeping import keep, records_folder, sitting
 from vbook.experiments.setup import Interrupted, prepare
 from vbook.experiments.source import code_of
+from vbook.noise import check_seed
 from vbook.profiles import PROFILES, check_profile
 from vbook.results import Record, new_record
 
@@ -150,7 +151,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
     chosen, folder = find(id), records_folder()
     deadline = budget and time.monotonic() + budget
     setup = prepare(chosen, profile, seed, device, data_root, progress, checkpoints, deadline)
-    train, settings, start = setup.train, setup.settings, time.perf_counter()
+    train, settings, spent = setup.train, setup.settings, sitting(checkpoints)
     try:
         outcome = chosen.function(setup)
     except Interrupted:
@@ -168,7 +169,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         reason="interrupted" if outcome.interrupted else None,
         steps=outcome.steps,
         examples=outcome.examples,
-        wall_time_s=round(time.perf_counter() - start, 1),
+        wall_time_s=round(spent(), 1),
         device=_describe(device),
         experiment_digest=chosen.digest(settings),
         code_digest=chosen.code_digest(),
@@ -176,13 +177,6 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
     if folder:
         keep(outcome, folder, folder / "weights")
     return outcome
-
-
-def check_seed(seed: int) -> int:
-    """``seed`` if PyTorch's generators can take it and its neighbours, else a VbookError."""
-    if not isinstance(seed, int | float) or not 0 <= seed < 2**62 or seed != int(seed):
-        raise VbookError(f"seed must be a whole number from 0 to 2^62 - 1, got {seed}")
-    return int(seed)
 
 
 def _check_device(device: str) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from vbook.distributions import FactorizedNormal, standard_normal
 from vbook.errors import VbookError
 from vbook.networks import BernoulliDecoder, FullCovarianceEncoder, GaussianDecoder, GaussianEncoder
+from vbook.noise import check_seed
 
 ENCODERS = {"factorized": GaussianEncoder, "full-covariance": FullCovarianceEncoder}
 DECODERS = {"bernoulli": BernoulliDecoder, "gaussian": partial(GaussianDecoder, sigmoid_mean=True)}
@@ -63,8 +64,10 @@ def vae(
         raise VbookError(f"unknown likelihood {likelihood!r}; known: {', '.join(DECODERS)}")
     if init_sd is not None and not init_sd > 0:
         raise VbookError(f"init_sd must be above 0, got {init_sd}")
+    if isinstance(hidden, int):
+        raise VbookError(f"hidden holds the sizes of the hidden layers: write ({hidden},) for one of {hidden} units")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(check_seed(seed))
         encoder = ENCODERS[posterior](x_dim, z_dim, hidden, activation)
         model = VAE(encoder, DECODERS[likelihood](z_dim, x_dim, tuple(reversed(hidden)), activation), z_dim)
         for weight in model.parameters() if init_sd else ():

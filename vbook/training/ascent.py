@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from vbook.bounds import elbo
-from vbook.checkpoints import Checkpoint, describe_data, describe_function, describe_model
-from vbook.errors import VbookError
+from vbook.checkpoints import Checkpoint, describe_data, describe_function, describe_model, describe_schedule
+from vbook.noise import check_seed
 from vbook.training.averaging import Average
-from vbook.training.checks import check_data, positive
+from vbook.training.checks import check_data, check_rates, positive
 from vbook.training.history import History
 from vbook.training.loop import SAVE_EVERY, Loop, length
 from vbook.training.steps import Steps, optimizer_for
@@ -68,15 +68,15 @@ def fit(
     ``"graph"`` (CUDA); by default a graph on CUDA, eager elsewhere.
 
     Raises VbookError for sizes and rates that are not positive, for data that are not finite, for a checkpoint of another run or
-    one that can't be written, when memory runs out, and at the first step whose bound is not finite (with step and term).
+    one that can't be written, when memory runs out, and (Diverged) at the first step whose bound is not finite,
+    with step and term.
     """
     steps = length(len(x), batch_size, epochs, steps)
-    positive(batch_size=batch_size, lr=lr(1) if callable(lr) else lr)
+    positive(batch_size=batch_size)
+    check_rates(lr, weight_decay)
     check_data(model, x)
-    if not weight_decay >= 0:
-        raise VbookError(f"weight_decay must be 0 or more, got {weight_decay}")
     ascent = optimizer_for(optimizer, model.parameters(), lr, weight_decay, x.device)
-    shuffle, noise, pixels = (torch.Generator(x.device).manual_seed(seed + k) for k in (0, 0x5EED, 0xB175))
+    shuffle, noise, pixels = (torch.Generator(x.device).manual_seed(check_seed(seed) + k) for k in (0, 0x5EED, 0xB175))
     history = History()
     loop = Loop(
         model,
@@ -113,7 +113,8 @@ def fit(
 
     if checkpoint is not None:
         settings = dict(batch_size=batch_size, optimizer=optimizer, weight_decay=weight_decay, seed=seed, binarize=binarize)
-        settings |= dict(lr=describe_function(lr) if callable(lr) else lr, average=average, patience=patience)
-        settings |= dict(objective=describe_function(objective), schedules=sorted(schedules or ()))
+        settings |= dict(lr=describe_schedule(lr) if callable(lr) else lr, average=average, patience=patience, watch=watch)
+        settings |= dict(objective=describe_function(objective), rows_at=rows_at and sorted(rows_at))
+        settings |= dict(schedules={name: describe_schedule(value) for name, value in (schedules or {}).items()})
         loop.checkpoint = Checkpoint(checkpoint, describe_model(model) | describe_data(x) | settings, parts)
     return loop.run(update, climb.settle)

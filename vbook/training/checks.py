@@ -21,8 +21,21 @@ def positive(**sizes) -> None:
             raise VbookError(f"{name} must be a positive {'number' if name == 'lr' else 'integer'}, got {value}")
 
 
+def check_rates(lr, weight_decay: float) -> None:
+    """VbookError unless ``lr`` is above 0 (a schedule may begin at 0) and ``weight_decay`` finite and not below 0."""
+    if callable(lr):
+        if not 0 <= lr(1) < math.inf:
+            raise VbookError(f"the schedule of lr must begin at 0 or above, got {lr(1)}")
+    else:
+        positive(lr=lr)
+    if not 0 <= weight_decay < math.inf:
+        raise VbookError(f"weight_decay must be 0 or more and finite, got {weight_decay}")
+
+
 def check_data(model: nn.Module, x: Tensor) -> None:
     """VbookError unless x (N, D) and the weights are finite, x holds something, and both live on one device."""
+    if not isinstance(x, Tensor):
+        raise VbookError(f"x must be a tensor (N, D), got {type(x).__name__}: make one with torch.as_tensor")
     if not x.is_floating_point():
         raise VbookError(f"x must hold floating-point numbers, got {x.dtype}: call .float()")
     if x.ndim < 2 or len(x) == 0:
@@ -50,6 +63,8 @@ def in_words(x: Tensor, size: int):
             raise VbookError(f"out of memory ({said}): lower batch_size (now {size}) or the samples; {held}") from error
         if "shapes cannot be multiplied" in said or "must match the size" in said:
             raise VbookError(f"the model does not fit data points of shape {tuple(x.shape[1:])} ({said})") from error
+        if "working C++ compiler" in str(error):
+            raise VbookError("mode 'compiled' needs a C++ compiler, and none is found here; leave mode out") from error
         raise
 
 

@@ -28,6 +28,12 @@ def length(n: int, batch_size: int, epochs: int | None, steps: int | None) -> in
     return steps if epochs is None else epochs * math.ceil(n / batch_size)
 
 
+def check_marks(rows_at: Collection[int] | None, steps: int) -> None:
+    """VbookError unless all of ``rows_at`` are steps of the run."""
+    if outside := [mark for mark in rows_at or () if not 1 <= mark <= steps]:
+        raise VbookError(f"rows_at names step {outside[0]}, but the run has the steps 1 to {steps}")
+
+
 class Batches:
     """Minibatches of ``n`` data points: every epoch goes through all of them in an order of its own, drawn from ``generator``."""
 
@@ -80,6 +86,7 @@ class Loop:
     ):
         if patience is not None:
             positive(patience=patience)
+        check_marks(rows_at, steps)
         self.model, self.judged, self.history, self.steps = model, model, history, steps
         self.batches, self.rows_at = Batches(n, batch_size, generator), rows_at
         self.evaluate, self.on_epoch, self.on_step = evaluate, on_epoch, on_step
@@ -97,7 +104,7 @@ class Loop:
         history, start = self.history, time.perf_counter()
         self._resume()
         earlier, saved = history.seconds, start
-        bar = _bar(self.steps, self.done, self.progress)
+        bar = progress_bar(self.steps, self.done, self.progress)
         try:
             while self.done < self.steps and not history.stopped:
                 epoch, rows, last = self.batches[self.done]
@@ -112,9 +119,9 @@ class Loop:
                     self._row(epoch, settled(), bar)
                 now = time.perf_counter()
                 history.seconds = earlier + now - start
-                spent = self.budget is not None and now - start >= self.budget and self.done < self.steps
-                over = spent or history.stopped or self.done == self.steps
-                if self.checkpoint and (over or now - saved >= self.save_every):
+                over = history.stopped or self.done == self.steps
+                spent = not over and self.budget is not None and now - start >= self.budget
+                if self.checkpoint and (over or spent or now - saved >= self.save_every):
                     settled()
                     self._save()
                     saved = now
@@ -146,9 +153,10 @@ class Loop:
     def _watch(self, row: dict) -> None:
         if self.watch not in row:
             raise VbookError(f"patience watches the column {self.watch!r}, but the rows have {', '.join(row)}")
-        if self.best is None or row[self.watch] > self.best["value"]:
+        value, best = row[self.watch], self.best["value"] if self.best else math.nan
+        if self.best is None or value > best or (math.isnan(best) and not math.isnan(value)):
             weights = {name: t.detach().clone() for name, t in self.judged.state_dict().items()}
-            self.best = {"value": row[self.watch], "row": len(self.history.rows), "weights": weights}
+            self.best = {"value": value, "row": len(self.history.rows), "weights": weights}
         self.history.stopped = len(self.history.rows) - self.best["row"] >= self.patience
 
     def _save(self) -> None:
@@ -160,11 +168,9 @@ class Loop:
 
     def _resume(self) -> None:
         """Go on where the checkpoint, if there is one, has left off."""
-        state = self.checkpoint.read() if self.checkpoint else None
+        state = self.checkpoint.read(self._long_enough) if self.checkpoint else None
         if state is None:
             return
-        if state["done"] > self.steps:
-            raise VbookError(f"{self.checkpoint.path}: has gone {state['done']} steps, more than the {self.steps} asked for")
         for name, value in state["history"].items():
             setattr(self.history, name, value)
         self.done, self.seen, self.best = state["done"], state["seen"], state["best"]
@@ -173,8 +179,13 @@ class Loop:
         self.batches.generator.set_state(state["order"])
         self.history.stopped = bool(self.patience) and self.history.stopped
 
+    def _long_enough(self, state: dict) -> None:
+        if state["done"] > self.steps:
+            raise VbookError(f"{self.checkpoint.path}: has gone {state['done']} steps, more than the {self.steps} asked for")
 
-def _bar(total: int, done: int, progress: bool):
+
+def progress_bar(total: int, done: int, progress: bool):
+    """A bar of ``total`` steps, ``done`` of them behind us; without ``progress`` one that stays silent."""
     from tqdm import tqdm
 
     return tqdm(total=total, initial=done, disable=not progress, unit="step", leave=False)

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from vbook.bounds import elbo
-from vbook.errors import VbookError
+from vbook.errors import Diverged, VbookError
+from vbook.noise import check_seed
 from vbook.training.ascent import fit
-from vbook.training.checks import check_data, in_words, positive
+from vbook.training.checks import check_data, check_rates, in_words
 from vbook.training.copies import Copies
 from vbook.training.history import History
-from vbook.training.loop import Batches, _bar, length
+from vbook.training.loop import Batches, check_marks, length, progress_bar
 from vbook.training.steps import optimizer_for
 
 
@@ -60,13 +61,15 @@ def fit_many(
     what ``fit`` refuses.
     """
     count, steps = len(models), length(len(x), batch_size, epochs, steps)
-    seeds, rates = list(seeds if seeds is not None else range(count)), _each(lr, count)
+    check_marks(rows_at, steps)
+    seeds, rates = [check_seed(seed) for seed in (range(count) if seeds is None else seeds)], _each(lr, count)
     options = {name: list(values) for name, values in (options or {}).items()}
     for name, values in {"seeds": seeds, "lr": rates, **options}.items():
         if len(values) != count or not count:
             raise VbookError(f"{name} must hold one value for each of the {count} models, got {len(values)}")
     for model, rate in zip(models, rates, strict=True):
-        check_data(model, x), positive(lr=rate)
+        check_data(model, x)
+        check_rates(rate, weight_decay)
     optimizer_for(optimizer, models[0].parameters(), rates[0], weight_decay, x.device)  # an unknown one is named here
     for model in models[1:]:
         if difference := _difference(models[0], model):
@@ -105,7 +108,7 @@ def _in_turn(models, x, objective, grid, *, evaluate, **settings) -> list[CopyHi
         try:
             chosen = partial(objective, **options) if options else objective
             seen = CopyHistory(**vars(fit(model, x, chosen, lr=rate, seed=seed, evaluate=evaluate, on_epoch=note, **settings)))
-        except VbookError as error:
+        except Diverged as error:
             seen.failure = str(error)
         histories.append(seen)
         if seen.interrupted:
@@ -134,7 +137,7 @@ def _together(
     start, histories = time.perf_counter(), [CopyHistory() for _ in models]
     copies = Copies(models, x, objective, grid, optimizer, weight_decay)
     orders = [Batches(len(x), batch_size, torch.Generator(x.device).manual_seed(seed)) for seed, *_ in grid]
-    sums, seen, done, bar = 0, 0, 0, _bar(steps, 0, progress)
+    sums, seen, done, bar = 0, 0, 0, progress_bar(steps, 0, progress)
     try:
         for step in range(1, steps + 1):
             taken = [order[step - 1] for order in orders]

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from vbook.errors import VbookError, nearest
+from vbook.errors import Diverged, VbookError, nearest
 from vbook.noise import Listener, Tape
 from vbook.training.checks import blame, in_words
 from vbook.training.graphs import captured
@@ -30,7 +30,9 @@ def optimizer_for(name: str, parameters: Iterable, lr, weight_decay: float, devi
     if name == "adagrad":
         options["fused"] = device.type == "cpu"  # PyTorch has it for no other device
     if name == "adam" and device.type == "cuda":
-        options |= {"capturable": True, "lr": torch.tensor(options["lr"], device=device)}  # a graph reads it at each replay
+        options["capturable"] = True
+        if callable(lr):  # a graph reads the rate at each replay
+            options["lr"] = torch.tensor(options["lr"], device=device)
     return OPTIMIZERS[name](parameters, **options)
 
 
@@ -78,9 +80,9 @@ class Steps:
         return 1, {"train": total}
 
     def settle(self) -> dict:
-        """Raise VbookError if a bound since the last look was not finite; nothing for the row."""
+        """Raise Diverged if a bound since the last look was not finite; nothing for the row."""
         if self.later and (failed := self.failed.tolist())[0]:
-            raise VbookError(blame(self.model, self._batch(self.last_rows), failed[1], failed[0]))
+            raise Diverged(blame(self.model, self._batch(self.last_rows), failed[1], failed[0]))
         return {}
 
     def _set(self, step: int) -> None:
@@ -104,6 +106,8 @@ class Steps:
 
     def _step(self, step: int, batch: Tensor) -> Tensor:
         bound = self.objective(self.model, batch, generator=self.noise, **self.values)  # (B,), with ε ~ p(ε) inside
+        if bound.shape != batch.shape[:1]:  # a mean over the minibatch would go through, and be summed as if it were one of each
+            raise VbookError(f"the objective must give one bound a data point, ({len(batch)},), got {tuple(bound.shape)}")
         loss = -bound.mean()
         for p in self.weights:  # what zero_grad does, without its ceremony: 2 % of a step
             p.grad = None
@@ -111,7 +115,7 @@ class Steps:
         if self.later:
             self._note(bound, loss)
         elif not math.isfinite(loss.item()):
-            raise VbookError(blame(self.model, batch, int((~torch.isfinite(bound)).sum()), step))
+            raise Diverged(blame(self.model, batch, int((~torch.isfinite(bound)).sum()), step))
         self.ascent.step()
         return bound.detach().sum()
 
@@ -128,7 +132,8 @@ class Steps:
         if self.graph is None:
             self.rows = rows.clone()
             generators = [g for g in (self.noise, self.pixels) if g is not None]
-            self.graph, self.total = captured(lambda: self._step(0, self._batch(self.rows)), self.ascent, generators)
+            with torch.cuda.device(self.x.device):
+                self.graph, self.total = captured(lambda: self._step(0, self._batch(self.rows)), self.ascent, generators)
             self.failed.zero_()
         self.rows.copy_(rows)
         self.graph.replay()
@@ -156,11 +161,13 @@ def compiled(objective: Callable) -> Callable:
 
 
 def _mode(mode: str | None, on_gpu: bool, ascent: torch.optim.Optimizer, moving_rate: bool) -> str:
+    fixed = moving_rate and not isinstance(ascent, torch.optim.Adam)  # a graph would keep the rate of its recording
     if mode is None:
-        fixed = moving_rate and not isinstance(ascent, torch.optim.Adam)  # a graph would keep the rate of its recording
         return "graph" if on_gpu and not fixed else "eager"
     if mode not in MODES:
         raise VbookError(f"unknown mode {mode!r}{nearest(mode, MODES)}")
     if mode == "graph" and not on_gpu:
         raise VbookError("mode 'graph' is for data on a CUDA device; leave mode out, and the fastest that holds is taken")
+    if mode == "graph" and fixed:
+        raise VbookError("mode 'graph' keeps the rate of its recording: with a schedule for lr take adam, or leave mode out")
     return mode

@@ -3,7 +3,7 @@
 import torch
 
 from vbook.bounds import elbo_analytic_kl
-from vbook.errors import VbookError
+from vbook.errors import Diverged
 from vbook.evaluation import evaluate, per_datapoint, sandwich, summarize
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
@@ -21,7 +21,7 @@ PAPER = dict(pilot=100_000, marks=(100_000, 300_000, 1_000_000, 3_000_000, 10_00
 class Run:
     """One model under the thesis's protocol: weights from N(0, 0.1²) and with a prior N(0, I), Adagrad, minibatches of 100.
 
-    ``method`` is a key of OBJECTIVES, or ``mcem``.
+    ``method`` is a key of OBJECTIVES, or ``mcem``. ``steps`` and ``examples`` count all its trainings that came to their end.
     """
 
     def __init__(self, setup: Setup, method: str, x, z_dim: int, likelihood: str = "bernoulli", seed: int | None = None):
@@ -29,7 +29,7 @@ class Run:
         self.seed = setup.seed if seed is None else seed
         self.architecture = dict(x_dim=x.shape[1], z_dim=z_dim, hidden=(setup.hidden,), likelihood=likelihood, init_sd=0.1)
         self.architecture |= dict(seed=self.seed)
-        self.history = None
+        self.history, self.steps, self.examples = None, 0, 0
 
     def train(self, rate: float, marks, measure=None):
         """A fresh model, trained on ``marks[-1]`` examples, with a row of ``measure(model)`` at each mark."""
@@ -45,6 +45,7 @@ class Run:
         else:
             options |= dict(optimizer="adagrad", weight_decay=1 / len(self.x))
             self.history = fit(model, self.x, OBJECTIVES[self.method], **options)
+        self.steps, self.examples = self.steps + self.history.steps, self.examples + self.history.examples
         return model
 
     def train_at_the_best_rate(self, pilot: int, marks, measure=None):
@@ -58,7 +59,7 @@ class Run:
         for rate in RATES:
             try:
                 self.train(rate, [pilot // 2, pilot])
-            except VbookError:  # not finite any more
+            except Diverged:
                 continue
             if self.history.interrupted:
                 return None, rate
@@ -66,9 +67,9 @@ class Run:
         for rate in sorted(tried, key=tried.get, reverse=True):
             try:
                 return self.train(rate, marks, measure), rate
-            except VbookError:
+            except Diverged:
                 continue
-        raise VbookError(f"{self.method} with {self.architecture['z_dim']} latents diverges at every rate of {RATES}")
+        raise Diverged(f"{self.method} with {self.architecture['z_dim']} latents diverges at every rate of {RATES}")
 
 
 def outside(setup: Setup):
@@ -93,7 +94,7 @@ def compare_bounds(setup: Setup, likelihood: str) -> Outcome:
         for method in OBJECTIVES:
             run = Run(setup, method, x, z_dim, likelihood)
             model, rate = run.train_at_the_best_rate(setup.pilot, setup.marks, measure)
-            steps, examples = steps + run.history.steps, examples + run.history.examples
+            steps, examples = steps + run.steps, examples + run.examples
             if run.history.interrupted:
                 return Outcome(metrics, series, steps=steps, examples=examples, interrupted=True)
             key = f"{method}_{z_dim}"
@@ -176,7 +177,7 @@ def rivals_marginal(setup: Setup) -> Outcome:
         for method in (*OBJECTIVES, "mcem"):
             run = Run(setup, method, x, setup.z_dim)
             _, rate = run.train_at_the_best_rate(setup.pilot, setup.marks, measure)
-            steps, examples = steps + run.history.steps, examples + run.history.examples
+            steps, examples = steps + run.steps, examples + run.examples
             if run.history.interrupted:
                 return Outcome(metrics, series, steps=steps, examples=examples, interrupted=True)
             for name in ("train_low", "train_high", "test_low", "test_high"):
