@@ -88,6 +88,15 @@ def test_the_report_has_what_others_read(monkeypatch, capsys):
     assert found["device"] == "CPU" and found["threads"] == torch.get_num_threads()
 
 
+def test_without_a_compiler_the_table_has_no_compiled_steps(monkeypatch):
+    monkeypatch.setenv("CXX", "/nowhere/c++")
+    monkeypatch.setattr(train, "PEERS", {})
+    monkeypatch.setattr(train, "interleaved", lambda ways, *rest: {name: [1.0, 2.0] for name in ways})
+    found = train.bench_train()
+    assert found["mode"] == "eager" and "limit_ratio_compiled" not in found
+    assert found["missing"] == {"compiled": "no C++ compiler is found here"}
+
+
 def missing(x, batch_size):
     raise ImportError("not here")
 

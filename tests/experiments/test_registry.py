@@ -1,5 +1,6 @@
 """Experiments: registered once, run from their profile's numbers, their records told apart by what would change them."""
 
+import contextlib
 import dataclasses
 import json
 
@@ -60,18 +61,24 @@ def test_one_process_runs_the_same_experiment_once(tiny):
     assert run(tiny) is run(tiny) and run(tiny) is not run(tiny, seed=1)
 
 
-def test_an_interrupted_run_is_no_answer_to_the_next_call(tiny, monkeypatch):
+@contextlib.contextmanager
+def trainings_cut_short(monkeypatch):
+    """Every ``fit`` of chapter 2 inside ends as if it had been interrupted."""
     real = digits.fit
+    with monkeypatch.context() as patch:
+        patch.setattr(digits, "fit", lambda *args, **options: _interrupted(real(*args, **options)))
+        yield
 
-    def cut_short(*args, **options):
-        history = real(*args, **options)
-        history.interrupted = True
-        return history
 
-    monkeypatch.setattr(digits, "fit", cut_short)
-    first = run(tiny)
+def _interrupted(history):
+    history.interrupted = True
+    return history
+
+
+def test_an_interrupted_run_is_no_answer_to_the_next_call(tiny, monkeypatch):
+    with trainings_cut_short(monkeypatch):
+        first = run(tiny)
     assert first.interrupted and first.record.status == "partial"
-    monkeypatch.setattr(digits, "fit", real)
     assert run(tiny) is not first and not run(tiny).interrupted
 
 

@@ -1,12 +1,13 @@
 """What an experiment is given: inputs that are whole, checkpoints that are its own, time that is left."""
 
 import dataclasses
+import os
 
 import pytest
 
-from tests.experiments.test_registry import DIGITS, TINY, tiny  # noqa: F401
+from tests.experiments.test_registry import DIGITS, TINY, tiny, trainings_cut_short  # noqa: F401
 from vbook.errors import VbookError
-from vbook.experiments import Outcome, find, registry, run
+from vbook.experiments import Outcome, find, keeping, registry, run
 from vbook.experiments.chapter02 import digits
 from vbook.experiments.keeping import keep
 from vbook.profiles import PROFILES
@@ -32,17 +33,9 @@ def test_a_record_names_the_experiments_whose_models_it_measured(judge):
 
 def test_half_a_model_gives_no_numbers(judge, monkeypatch):
     """An input that was cut short ends the experiment: its record is partial and without metrics."""
-    real = digits.fit
-
-    def cut_short(*args, **options):
-        history = real(*args, **options)
-        history.interrupted = True
-        return history
-
-    monkeypatch.setattr(digits, "fit", cut_short)
-    outcome = run(judge)
+    with trainings_cut_short(monkeypatch):
+        outcome = run(judge)
     assert outcome.interrupted and outcome.record.status == "partial" and not outcome.record.metrics
-    monkeypatch.setattr(digits, "fit", real)
     assert run(judge).record.status == "complete"
 
 
@@ -58,6 +51,27 @@ def test_a_run_out_of_time_goes_on_from_its_checkpoints(judge, tmp_path, monkeyp
             break
     assert outcome.metrics == whole and calls == 6 and steps == [1, 2, 3, 4, 5, 6]
     assert [path.parent.name for path in tmp_path.rglob("*.safetensors")] == ["ch00-tiny"]
+
+
+def test_the_time_is_that_of_all_sittings(judge, tmp_path, monkeypatch):
+    """A sitting that ended well or was killed counts from its begin to its last checkpoint; pauses don't count."""
+    now = [1_000.0]
+    monkeypatch.setattr(keeping.time, "time", lambda: now[0])
+    spent = keeping.sitting(tmp_path)
+    now[0] = 1_030.0
+    assert spent() == 30.0
+    (tmp_path / "inside").mkdir()
+    for name, moment in (("a", 1_020.0), ("inside/b", 1_050.0)):
+        (tmp_path / f"{name}.safetensors").touch()
+        os.utime(tmp_path / f"{name}.safetensors", (moment, moment))
+    now[0] = 9_000.0
+    again = keeping.sitting(tmp_path)
+    now[0] = 9_007.0
+    assert again() == 57.0
+    third = keeping.sitting(tmp_path)  # the second left no checkpoint behind
+    assert third() == 50.0
+    assert keeping.sitting(None)() == 0.0
+    assert run(judge, checkpoints=tmp_path).record.wall_time_s == 50.0
 
 
 def test_without_a_folder_nothing_is_saved_and_names_make_files(tmp_path):

@@ -194,6 +194,17 @@ def test_global_state_is_untouched_and_the_same_seeds_give_the_same_runs():
     assert all(torch.equal(flat(x), flat(y)) for x, y in zip(a, b, strict=True))
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_only_a_divergence_is_a_copys_own_affair(together):
+    """A full disk, or a hook that fails, ends the whole run."""
+
+    def evaluate(model):
+        raise VbookError("no space left")
+
+    with pytest.raises(VbookError, match="no space left"):
+        fit_many(three(), X, epochs=1, evaluate=evaluate, together=together)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -202,6 +213,9 @@ def test_global_state_is_untouched_and_the_same_seeds_give_the_same_runs():
         (dict(options={"samples": (1, 2)}), "samples must hold one value"),
         (dict(lr=(0.1, 0.2, 0.0)), "lr must be a positive number, got 0"),
         (dict(epochs=0), "epochs must be a positive integer"),
+        (dict(rows_at=[9]), "rows_at names step 9, but the run has the steps 1 to 1"),
+        (dict(weight_decay=math.inf), "weight_decay must be 0 or more and finite"),
+        (dict(seeds=(0, 1, -1)), "seed must be a whole number"),
         (dict(optimizer="adm"), "did you mean 'adam'"),
     ],
 )

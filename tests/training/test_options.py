@@ -1,16 +1,19 @@
 """Schedules, averages of weights, early stopping, binarisation and the hook of each step, against the same written out."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 
+from vbook.bench.machine import compiler
 from vbook.bounds import elbo
 from vbook.errors import VbookError
 from vbook.mcem import fit_mcem
 from vbook.models import vae
 from vbook.objectives import annealed, free_bits
 from vbook.training import decay, fit, warmup
+from vbook.training.steps import OPTIMIZERS, _mode, optimizer_for
 
 X = (torch.rand(60, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
 GREY = torch.rand(60, 12, generator=torch.Generator().manual_seed(1))
@@ -113,6 +116,15 @@ def test_training_that_rises_to_its_end_has_not_stopped():
         fit(small(), X, epochs=1, patience=1)
 
 
+def test_a_first_value_that_is_no_number_does_not_stand_for_ever():
+    for seen in ([math.nan, 1.0, 3.0, 2.0, 2.5, 9.0], [1.0, 3.0, math.nan, 2.0, 9.0]):
+        values = iter(seen)
+        history = fit(small(), X, epochs=6, evaluate=lambda m, values=values: {"valid": next(values)}, patience=2)
+        assert history.stopped and len(history.rows) == len(seen) - 1
+    history = fit(small(), X, epochs=6, evaluate=lambda m: {"valid": math.nan}, patience=2)
+    assert history.stopped and len(history.rows) == 3  # that it never gets better is known all the same
+
+
 def test_each_step_is_told_with_its_bound():
     told = []
     history = fit(small(), X, epochs=1, batch_size=16, on_step=lambda step, bound: told.append((step, bound.item())))
@@ -129,11 +141,42 @@ def test_each_step_is_told_with_its_bound():
         (dict(patience=0), "patience must be a positive integer"),
         (dict(mode="fast"), "unknown mode 'fast'"),
         (dict(mode="graph"), "for data on a CUDA device"),
+        (dict(lr=lambda step: -0.1), "the schedule of lr must begin at 0 or above, got -0.1"),
+        (dict(lr=lambda step: math.nan), "the schedule of lr must begin at 0 or above, got nan"),
+        (dict(weight_decay=math.inf), "weight_decay must be 0 or more and finite, got inf"),
+        (dict(rows_at=[1, 2]), "rows_at names step 2, but the run has the steps 1 to 1"),
+        (dict(rows_at=[0]), "rows_at names step 0"),
+        (dict(seed="x"), "seed must be a whole number from 0 to 2.62 - 1, got 'x'"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, words):
     with pytest.raises(VbookError, match=words):
         fit(small(), X, **({"epochs": 1} | options))
+
+
+def test_a_rate_that_warms_up_begins_at_nothing():
+    model = small()
+    fit(model, X, steps=1, lr=warmup(4))
+    assert torch.equal(flat(model), flat(small()))
+    fit(model, X, steps=2, lr=warmup(4))
+    assert not torch.equal(flat(model), flat(small()))
+
+
+@pytest.mark.parametrize("answer", [lambda bound: bound.sum(), lambda bound: bound[:, None], lambda bound: bound[1:]])
+def test_an_objective_gives_one_bound_a_data_point(answer):
+    model = small()
+    with pytest.raises(VbookError, match=r"one bound a data point, \(16,\), got"):
+        fit(model, X, lambda *args, **options: answer(elbo(*args, **options)), epochs=1, batch_size=16)
+    assert torch.equal(flat(model), flat(small()))
+
+
+def test_a_graph_does_not_go_with_a_rate_that_only_adam_reads_from_the_device():
+    models = {name: optimizer_for(name, small().parameters(), 0.1, 0.0, torch.device("cpu")) for name in OPTIMIZERS}
+    chosen = {name: _mode(None, True, ascent, True) for name, ascent in models.items()}
+    assert chosen == {"adam": "graph", "adagrad": "eager", "sgd": "eager"}
+    assert _mode("graph", True, models["adam"], True) == _mode("graph", True, models["sgd"], False) == "graph"
+    with pytest.raises(VbookError, match="keeps the rate of its recording"):
+        _mode("graph", True, models["sgd"], True)
 
 
 @pytest.mark.parametrize("train", [fit, fit_mcem])
@@ -177,10 +220,18 @@ def test_bad_schedules_are_refused(make, words):
 
 def test_compiled_steps_see_the_same_noise():
     """Relative 1e-5 over 100 steps: the noise is drawn outside the compiled part, in the order of the plain loop."""
-    if not torch._inductor.cpp_builder.get_cpp_compiler():
+    if not compiler():
         pytest.skip("no C++ compiler")
     bounds = {}
     for mode in ("eager", "compiled"):
         seen = bounds[mode] = []
         fit(small(), X, steps=100, batch_size=16, mode=mode, on_step=lambda step, bound, seen=seen: seen.append(bound.item()))
     assert bounds["compiled"] == pytest.approx(bounds["eager"], rel=1e-5)
+
+
+def test_without_a_compiler_the_message_says_so(monkeypatch):
+    monkeypatch.setenv("CXX", "/nowhere/c++")
+    assert not compiler()
+    nowhere = torch._inductor.config.patch({"cpp.cxx": (None, "/nowhere/c++")})
+    with nowhere, pytest.raises(VbookError, match=r"mode 'compiled' needs a C\+\+ compiler, and none is found here"):
+        fit(small(), X, partial(annealed, beta=0.5), steps=1, mode="compiled")

@@ -106,6 +106,11 @@ def test_a_longer_run_goes_on_and_a_shorter_one_is_refused(tmp_path):
     assert torch.equal(flat(longer), flat(run("adam")[0])) and len(history.rows) == 3
     with pytest.raises(VbookError, match="has gone 12 steps, more than the 4 asked for"):
         run("adam", epochs=1, checkpoint=file)
+    model = vae(12, 2, hidden=(6,), seed=1)
+    start = flat(model)
+    with pytest.raises(VbookError, match="has gone 12 steps"):
+        fit(model, X, elbo, epochs=1, batch_size=16, seed=4, checkpoint=file)
+    assert torch.equal(flat(model), start), "nothing is put into a model whose run is refused"
 
 
 @pytest.mark.parametrize("steps", [1, 3, 7])
@@ -190,6 +195,9 @@ def test_a_budget_stops_at_a_checkpoint_and_the_next_call_goes_on(tmp_path):
         (dict(weight_decay=0.1), "weight_decay is 0.0 there and 0.1 here"),
         (dict(average=0.5), "average is None there and 0.5 here"),
         (dict(patience=2, watch="train"), "patience is None there and 2 here"),
+        (dict(lr=warmup(3)), r"lr is 0.001 there and \[0\.0, 0\.3"),
+        (dict(schedules={"samples": lambda step: 1}), r"schedules samples is absent there and \[1\.0"),
+        (dict(rows_at=[4]), r"rows_at is None there and \[4\] here"),
         (dict(binarize=True), "binarize is False there and True here"),
         (dict(optimizer="sgd"), "optimizer is adam there and sgd here"),
         (dict(objective=elbo_analytic_kl), r"objective is elbo\(\) there|objective is elbo there and elbo_analytic_kl here"),
@@ -202,6 +210,34 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(change, word
     with pytest.raises(VbookError, match=words):
         run("adam", checkpoint=file, **change)
     assert file.read_bytes() == before
+
+
+def test_a_schedule_is_known_by_its_values(tmp_path):
+    """Two warm-ups have the same name and the same type."""
+    file = tmp_path / "run.safetensors"
+    run("adam", objective=annealed, schedules={"beta": warmup(3)}, checkpoint=file)
+    run("adam", objective=annealed, schedules={"beta": warmup(3)}, checkpoint=file)
+    with pytest.raises(VbookError, match=r"schedules beta is \[0\.0, 0\.3.* there and \[0\.0, 0\.5"):
+        run("adam", objective=annealed, schedules={"beta": warmup(2)}, checkpoint=file)
+
+
+def test_only_what_was_left_half_written_is_swept(tmp_path):
+    """A checkpoint named "env" lies beside somebody's .env.local."""
+    theirs = [tmp_path / name for name in (".env.local", ".env.12345678", ".envy.abc.unfinished", "env.unfinished")]
+    ours = tmp_path / ".env.k3j4h5g6.unfinished"
+    for file in (*theirs, ours):
+        file.write_text("kept")
+    run("adam", epochs=1, checkpoint=tmp_path / "env")
+    assert [file.read_text() for file in theirs] == ["kept"] * 4 and not ours.exists()
+
+
+def test_a_budget_spent_with_the_last_row_of_patience_is_no_interruption(tmp_path):
+    values = iter([2.0, 1.0, 1.0])
+    options = dict(patience=1, rows_at=[1, 2], watch="valid", evaluate=lambda m: {"valid": next(values)})
+    _, first = run("adam", checkpoint=tmp_path / "a", budget=1e-9, **options)
+    assert first.interrupted and not first.stopped
+    _, second = run("adam", checkpoint=tmp_path / "a", budget=1e-9, **options)
+    assert second.stopped and not second.interrupted
 
 
 def test_a_checkpoint_of_another_model_or_version_is_refused(tmp_path, monkeypatch):

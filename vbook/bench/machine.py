@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 from pathlib import Path
 
 import torch
@@ -19,6 +20,11 @@ def machine(device: str) -> dict:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
+
+
+def compiler() -> str | None:
+    """The C++ compiler that ``torch.compile`` would call here, if there is one."""
+    return shutil.which(os.environ.get("CXX", "g++"))
 
 
 def _processor() -> str:

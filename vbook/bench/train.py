@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vbook import data
 from vbook.bench.limit import limit
-from vbook.bench.machine import machine
+from vbook.bench.machine import compiler, machine
 from vbook.bench.peers import PEERS
 from vbook.bounds import elbo, elbo_analytic_kl
 from vbook.errors import VbookError
@@ -37,13 +37,16 @@ def bench_train(device: str = "cpu", repetitions: int = 9, say: Callable[[str], 
     x = _images(device)
     ways = {"limit": partial(limit(vae(**FIRST).to(device), BATCH), STEPS)}
     modes = list(MODES if torch.device(device).type == "cpu" else GPU_MODES)
+    missing = {}
+    if "compiled" in modes and not compiler():
+        modes.remove("compiled")
+        missing["compiled"] = "no C++ compiler is found here"
     for mode in modes:
         ways[f"fit {mode}"] = _trained(x, FIRST, mode)
     ways |= {f"second limit {kind}": partial(limit(_second(kind).to(device), BATCH), STEPS) for kind in ("bernoulli", "gaussian")}
     for kind in ("bernoulli", "gaussian"):
         for mode in modes:
             ways[f"second {kind} {mode}"] = _trained(x, SECOND | {"likelihood": kind}, mode)
-    missing = {}
     if torch.device(device).type == "cpu":
         for name, make in PEERS.items():
             try:
@@ -86,10 +89,8 @@ def exponent(sizes: list[float], seconds: list[float]) -> float:
     >>> round(exponent([1, 2, 4], [3.0, 6.0, 12.0]), 6)
     1.0
     """
-    a, b = ([math.log(v) for v in values] for values in (sizes, seconds))
-    mean_a, mean_b = statistics.fmean(a), statistics.fmean(b)
-    over = sum((u - mean_a) * (v - mean_b) for u, v in zip(a, b, strict=True))
-    return over / sum((u - mean_a) ** 2 for u in a)
+    logs = ([math.log(v) for v in values] for values in (sizes, seconds))
+    return statistics.linear_regression(*logs).slope
 
 
 def _images(device: str) -> Tensor:
