@@ -30,6 +30,12 @@ def code_of(function) -> str:
 
 
 def _code_at(file: Path, name: str, package: Path) -> str:
+    changed = tuple((path, path.stat().st_mtime_ns) for path in (file, *package.rglob("*.py")))
+    return _code_since(file, name, package, changed)
+
+
+@functools.cache
+def _code_since(file: Path, name: str, package: Path, _changed: tuple) -> str:
     found = _reachable(file, name, package)
     parts = [f"# {path.name} {key.partition(' ')[0]}\n{_definition(path, key)[0]}" for path, key in sorted(found)]
     parts += [_definition(package / "experiments" / "setup.py", key)[0] for key in STARTED_BY]

@@ -13,7 +13,7 @@ from vbook.experiments.setup import Setup
 
 SIZES = {
     "smoke": dict(hidden=100, batch_size=64, lr=1e-3, epochs=4),
-    "laptop": dict(hidden=500, batch_size=128, lr=1e-3, epochs=4),
+    "laptop": dict(hidden=500, batch_size=128, lr=1e-3, epochs=2),
 }
 SIZES["paper"] = SIZES["laptop"] | dict(epochs=40)
 
