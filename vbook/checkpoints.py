@@ -19,11 +19,14 @@ class Checkpoint:
     """The state of ``parts`` in the file ``path``: modules, optimizers, generators and tensors, by name.
 
     ``run`` says which run it is (a dict for JSON: the model's shapes, the data's digest, the settings). A file that another
-    run has left is refused, with the difference named.
+    run has left is refused, with the difference named. What is not
+    ``finite`` is not saved, unless that is allowed.
     """
 
-    def __init__(self, path: str | Path, run: dict, parts: dict[str, nn.Module | Optimizer | Generator | Tensor]):
-        self.path, self.parts = Path(path), parts
+    def __init__(
+        self, path: str | Path, run: dict, parts: dict[str, nn.Module | Optimizer | Generator | Tensor], finite: bool = True
+    ):
+        self.path, self.parts, self.finite = Path(path), parts, finite
         if self.path.is_dir():
             raise VbookError(f"{self.path} is a folder; a checkpoint is a file in one")
         try:  # now, rather than when the first hour of training is to be saved
@@ -38,7 +41,8 @@ class Checkpoint:
         from safetensors.torch import save
 
         tensors = {name: tensor for part in self.parts for name, tensor in _tensors(part, self.parts[part]).items()}
-        if bad := [name for name, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]:
+        bad = [name for name, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
+        if bad and self.finite:
             raise VbookError(f"{bad[0]} is not finite any more; the checkpoint before, if there is one, is left as it was")
         facts = {"run": self.run, "state": _pack(state, "state", tensors)}
         blob = save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, {"facts": json.dumps(facts)})
@@ -50,6 +54,7 @@ class Checkpoint:
             reason = f"{error.strerror or error}; {len(blob):,} bytes"
             raise VbookError(f"{self.path}: this checkpoint can't be written ({reason}), {before}") from error
 
+    @torch.no_grad()
     def read(self, check: Callable[[dict], None] = lambda state: None) -> dict | None:
         """Put the saved state into the parts and return the other ``state``; None where there is no file yet.
 
@@ -68,6 +73,14 @@ class Checkpoint:
         for name, part in self.parts.items():
             _restore(part, {key[len(name) + 1 :]: t for key, t in tensors.items() if key.startswith(f"{name}/")})
         return state
+
+
+def saved_state(path: Path) -> dict | None:
+    """What ``write`` saved beside the parts in the file ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    tensors, facts = _open(path)
+    return _unpack(facts["state"], tensors)
 
 
 def describe_model(model: nn.Module) -> dict:

@@ -1,11 +1,13 @@
 """``fit_many``: each copy is the run that ``fit`` makes of it alone, together or in turn."""
 
+import contextlib
 import math
 from functools import partial
 
 import pytest
 import torch
 
+from vbook import checkpoints
 from vbook.bounds import elbo, elbo_analytic_kl, iwae
 from vbook.errors import VbookError
 from vbook.models import vae
@@ -231,3 +233,87 @@ def test_models_of_different_shapes_are_refused():
         with pytest.raises(VbookError, match=r"of one architecture; .* in another"):
             fit_many([*models, other], X, epochs=1)
     assert torch.equal(flat(models[0]), flat(three()[0]))
+
+
+class Cut(Exception):
+    """Stands for a kill between two steps."""
+
+
+def spoiling(model, x, generator, limit):
+    """A bound that is no number wherever ``limit`` is above 1 and the minibatch holds the first data point."""
+    hit = (torch.as_tensor(limit) > 1) & (x == X[0]).all(1).any()
+    return elbo(model, x, generator=generator) + torch.where(hit, math.nan, 0.0)
+
+
+RUNS = {
+    "plain": dict(optimizer="adam"),
+    "rates": dict(optimizer="adam", lr=RATES, weight_decay=0.1),
+    "options": dict(objective=annealed, options={"beta": (0.2, 0.5, 1.0)}, optimizer="adagrad"),
+    "one fails": dict(objective=spoiling, options={"limit": (0.0, 2.0, 0.0)}, optimizer="adam", rows_at=[2, 4, 9]),
+}
+
+
+def grid(way, together, **more):
+    """Three copies over twelve steps, with their weights, rows, steps and failures."""
+    options = dict(seeds=SEEDS, steps=12, batch_size=16, together=together) | RUNS[way] | more
+    models, objective = three(), options.pop("objective", elbo)
+    histories = fit_many(models, X, objective, **options)
+    told = [(h.rows, h.steps, h.examples, h.failure) for h in histories]
+    return [flat(model) for model in models], told, histories
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("way", RUNS)
+def test_copies_that_were_cut_off_go_on_bit_for_bit(way, together, tmp_path, monkeypatch):
+    """Cut before every save in turn, as by a kill, until the run comes to its end."""
+    whole, told, _ = grid(way, together)
+    saves, real = [0], checkpoints.Checkpoint.write
+
+    def cut(self, state):
+        saves[0] += 1
+        if saves[0] % 3 == 0:
+            raise Cut
+        real(self, state)
+
+    monkeypatch.setattr(checkpoints.Checkpoint, "write", cut)
+    sittings, again = 0, None
+    while again is None:
+        sittings += 1
+        with contextlib.suppress(Cut):
+            weights, again, _ = grid(way, together, checkpoint=tmp_path / "grid.safetensors", save_every=0)
+    assert sittings > 3 and all(torch.equal(a, b) for a, b in zip(weights, whole, strict=True))
+    assert again == told and (way == "one fails") == any(failure for *_, failure in told)
+    names = {"grid.safetensors"} if together else {f"grid-{k}.safetensors" for k in range(3)}
+    assert {file.name for file in tmp_path.iterdir()} == names
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_budget_stops_all_copies_at_a_checkpoint(together, tmp_path):
+    calls = 0
+    while True:
+        weights, told, histories = grid("rates", None if calls else together, checkpoint=tmp_path / "grid", budget=1e-9)
+        calls += 1
+        if not any(history.interrupted for history in histories):
+            break
+    assert calls == (12 if together else 36) and told == grid("rates", together)[1]
+    assert all(torch.equal(a, b) for a, b in zip(weights, grid("rates", together)[0], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (dict(lr=0.5), "copies is .* there and"),
+        (dict(seeds=(3, 5, 9)), "copies is .* there and"),
+        (dict(batch_size=8), "batch_size is 16 there and 8 here"),
+        (dict(rows_at=[3]), r"rows_at is None there and \[3\] here"),
+        (dict(objective=elbo_analytic_kl), "objective is elbo there"),
+        (dict(steps=5), "has gone 12 steps, more than the 5 asked for"),
+    ],
+)
+def test_a_checkpoint_of_other_copies_is_refused(change, words, tmp_path):
+    file = tmp_path / "grid"
+    grid("plain", True, checkpoint=file)
+    before = file.read_bytes()
+    with pytest.raises(VbookError, match=words):
+        grid("plain", True, checkpoint=file, **change)
+    assert file.read_bytes() == before

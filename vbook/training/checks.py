@@ -32,6 +32,12 @@ def check_rates(lr, weight_decay: float) -> None:
         raise VbookError(f"weight_decay must be 0 or more and finite, got {weight_decay}")
 
 
+def check_gone(done: int, steps: int, path) -> None:
+    """VbookError where the run in the checkpoint ``path`` has ``done`` more than the ``steps`` asked for."""
+    if done > steps:
+        raise VbookError(f"{path}: has gone {done} steps, more than the {steps} asked for")
+
+
 def check_data(model: nn.Module, x: Tensor) -> None:
     """VbookError unless x (N, D) and the weights are finite, x holds something, and both live on one device."""
     if not isinstance(x, Tensor):

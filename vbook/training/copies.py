@@ -65,8 +65,11 @@ class Copies:
             return self.step(rows)
         if self.graph is None:
             self.rows = rows.clone()
-            self.graph, self.sums = captured(lambda: self.step(self.rows), self.ascent, self.noise)
-            self.alive.fill_(True), self.failed.zero_()
+            kept = self.alive.clone(), self.failed.clone()
+            with torch.cuda.device(self.x.device):
+                self.graph, self.sums = captured(lambda: self.step(self.rows), self.ascent, self.noise)
+            self.alive.copy_(kept[0])  # the rehearsals have no say in who is alive
+            self.failed.copy_(kept[1])
         if rows.shape != self.rows.shape:
             return self.step(rows)
         self.rows.copy_(rows)
@@ -98,6 +101,13 @@ class Copies:
                     self.parts[name, k].grad = stack.grad[k]
             self.ascent.step()
         return torch.where(self.alive, values.detach().sum(1), math.nan)
+
+    def parts_of_state(self) -> dict:
+        """What a checkpoint must hold, by name; ``frozen`` apart."""
+        parts = {f"weights {name}": stack for name, stack in self.stacks.items()}
+        parts |= {f"buffer {name}": buffer for name, buffer in self.buffers.items()}
+        parts |= {f"noise {k}": generator for k, generator in enumerate(self.noise)}
+        return parts | {"optimizer": self.ascent, "alive": self.alive, "failed": self.failed}
 
     def freeze(self) -> None:
         """Put the weights of copies that have failed aside; without a slope they move on by their momentum only."""

@@ -34,3 +34,10 @@ class History:
         return f"{type(self).__name__}({epochs} epochs, {self.steps} {self.unit}{last})"
 
     unit = "steps"
+
+
+@dataclass(repr=False)
+class CopyHistory(History):
+    """The ``History`` of one of many; ``failure`` says why it ended early, where its bound was no longer finite."""
+
+    failure: str | None = None

@@ -3,30 +3,23 @@
 import copy
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
+from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from vbook.bounds import elbo
+from vbook.budget import seconds
+from vbook.checkpoints import saved_state
 from vbook.errors import Diverged, VbookError
 from vbook.noise import check_seed
 from vbook.training.ascent import fit
-from vbook.training.checks import check_data, check_rates, in_words
-from vbook.training.copies import Copies
-from vbook.training.history import History
-from vbook.training.loop import Batches, check_marks, length, progress_bar
+from vbook.training.checks import check_data, check_rates
+from vbook.training.history import CopyHistory
+from vbook.training.loop import SAVE_EVERY, check_marks, length
 from vbook.training.steps import optimizer_for
-
-
-@dataclass(repr=False)
-class CopyHistory(History):
-    """The ``History`` of one of many; ``failure`` says why it ended early, where its bound was no longer finite."""
-
-    failure: str | None = None
-
+from vbook.training.together import Together
 
 TRIAL = 6  # steps of the trial that decides how to train on a CPU
 
@@ -47,6 +40,9 @@ def fit_many(
     options: Mapping[str, Sequence[float]] | None = None,
     evaluate: Callable[[nn.Module], dict] | None = None,
     together: bool | None = None,
+    checkpoint: str | Path | None = None,
+    save_every: float = SAVE_EVERY,
+    budget: str | float | None = None,
     progress: bool = False,
 ) -> list[CopyHistory]:
     """Train each of K ``models`` of one architecture on ``x`` (N, D) as ``fit`` would, and return their histories.
@@ -57,8 +53,12 @@ def fit_many(
     ``together`` trains all in one tensor program through ``torch.func``; without it the copies are trained one after the other.
     By default a GPU trains them together and a CPU what a trial of a few steps finds faster; the losses differ in their last
     digits only. A copy whose bound is no longer finite stops there (on a GPU its weights may drift on by their momentum, at most
-    to the next row) and says so in its ``failure``; the others go on. Raises VbookError for lists of other lengths than K and for
-    what ``fit`` refuses.
+    to the next row) and says so in its ``failure``; the others go on.
+
+    ``checkpoint``, ``save_every`` and ``budget`` are those of ``fit``; the file holds all copies, or, where they are trained one
+    after the other, has a number of each copy in its name. A run that has left a file goes on the way it began.
+
+    Raises VbookError for lists of other lengths than K and for what ``fit`` refuses.
     """
     count, steps = len(models), length(len(x), batch_size, epochs, steps)
     check_marks(rows_at, steps)
@@ -76,10 +76,13 @@ def fit_many(
             raise VbookError(f"the models must be of one architecture; {difference}")
     grid = [(seeds[k], rates[k], {name: values[k] for name, values in options.items()}) for k in range(count)]
     settings = dict(batch_size=batch_size, optimizer=optimizer, weight_decay=weight_decay)
+    file = None if checkpoint is None else Path(checkpoint)
+    if together is None and file and (file.exists() or _of_copy(file, 0).exists()):
+        together = file.exists()
     if together is None:
         together = x.device.type == "cuda" or (count > 1 and _together_is_faster(models, x, objective, grid, settings))
-    train = _together if together else _in_turn
-    return train(models, x, objective, grid, steps=steps, rows_at=rows_at, evaluate=evaluate, progress=progress, **settings)
+    settings |= dict(rows_at=rows_at, evaluate=evaluate, checkpoint=file, save_every=save_every, budget=budget, progress=progress)
+    return (_together if together else _in_turn)(models, x, objective, grid, steps=steps, **settings)
 
 
 def _difference(one: nn.Module, other: nn.Module) -> str:
@@ -96,9 +99,18 @@ def _each(value, count: int) -> list:
     return list(value) if isinstance(value, Sequence) else [value] * count
 
 
-def _in_turn(models, x, objective, grid, *, evaluate, **settings) -> list[CopyHistory]:
-    histories = []
-    for model, (seed, rate, options) in zip(models, grid, strict=True):
+def _of_copy(file: Path, k: int) -> Path:
+    return file.with_name(f"{file.stem}-{k}{file.suffix}")
+
+
+def _together(models, x, objective, grid, **settings) -> list[CopyHistory]:
+    return Together(models, x, objective, grid, **settings).run()
+
+
+def _in_turn(models, x, objective, grid, *, checkpoint=None, budget=None, **settings) -> list[CopyHistory]:
+    histories, left = [], seconds(budget)
+    for k, (model, (seed, rate, options)) in enumerate(zip(models, grid, strict=True)):
+        start, settings["checkpoint"] = time.perf_counter(), checkpoint and _of_copy(checkpoint, k)
         seen = CopyHistory()
 
         def note(model, row, seen=seen):
@@ -107,12 +119,17 @@ def _in_turn(models, x, objective, grid, *, evaluate, **settings) -> list[CopyHi
 
         try:
             chosen = partial(objective, **options) if options else objective
-            seen = CopyHistory(**vars(fit(model, x, chosen, lr=rate, seed=seed, evaluate=evaluate, on_epoch=note, **settings)))
+            found = fit(model, x, chosen, lr=rate, seed=seed, on_epoch=note, budget=left, **settings)
+            seen = CopyHistory(**vars(found))
         except Diverged as error:
+            before = saved_state(settings["checkpoint"]) if checkpoint else None
+            earlier = before["history"]["rows"] if before else []
+            seen.rows = earlier + [row for row in seen.rows if not earlier or row["step"] > earlier[-1]["step"]]
             seen.failure = str(error)
         histories.append(seen)
         if seen.interrupted:
             break
+        left = left and max(left - (time.perf_counter() - start), 1e-9)
     return histories + [CopyHistory(interrupted=True) for _ in models[len(histories) :]]
 
 
@@ -124,48 +141,8 @@ def _together_is_faster(models, x, objective, grid, settings) -> bool:
         trial = copy.deepcopy(list(models))
         start = time.perf_counter()
         try:
-            way(trial, x[:rows], objective, grid, steps=TRIAL, rows_at=(), evaluate=None, progress=False, **settings)
+            way(trial, x[:rows], objective, grid, steps=TRIAL, rows_at=(), **settings)
         except RuntimeError:  # what torch.func can't batch (a branch on a value) runs in turn all the same
             return False
         taken[way] = time.perf_counter() - start  # the second time counts: the first pays for loading
     return taken[_together] < taken[_in_turn]
-
-
-def _together(
-    models, x, objective, grid, *, steps, batch_size, optimizer, weight_decay, rows_at, evaluate, progress
-) -> list[CopyHistory]:
-    start, histories = time.perf_counter(), [CopyHistory() for _ in models]
-    copies = Copies(models, x, objective, grid, optimizer, weight_decay)
-    orders = [Batches(len(x), batch_size, torch.Generator(x.device).manual_seed(seed)) for seed, *_ in grid]
-    sums, seen, done, bar = 0, 0, 0, progress_bar(steps, 0, progress)
-    try:
-        for step in range(1, steps + 1):
-            taken = [order[step - 1] for order in orders]
-            epoch, last, rows = taken[0][0], taken[0][2], torch.stack([rows for _, rows, _ in taken])
-            with in_words(x, batch_size):
-                sums = sums + copies(step, rows)
-            seen += rows.shape[1]
-            bar.update()
-            if last if rows_at is None else step in rows_at:
-                copies.write_back()
-                failed = copies.failed.tolist()
-                for history, model, mean, wrong in zip(histories, models, (sums / seen).tolist(), failed, strict=True):
-                    if not wrong:
-                        row = {"epoch": epoch, "step": step, "train": mean}
-                        history.rows.append(row | (evaluate(model) if evaluate else {}))
-                sums, seen = 0, 0
-            done = step
-    except KeyboardInterrupt:
-        for history in histories:
-            history.interrupted = True
-    finally:
-        bar.close()
-    copies.write_back()
-    for history, wrong in zip(histories, copies.failed.tolist(), strict=True):
-        history.steps = wrong - 1 if wrong else done
-        epochs, rest = divmod(history.steps, orders[0].per_epoch)
-        history.examples = epochs * len(x) + rest * batch_size
-        history.seconds = time.perf_counter() - start
-        if wrong:
-            history.failure = f"step {wrong}: the objective is not finite; try a smaller lr or look at the data"
-    return histories
