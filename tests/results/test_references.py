@@ -28,6 +28,12 @@ def test_a_record_reference_gives_number_error_and_conditions(shelf):
     assert "commit 012345678 with local changes" in quantity.provenance
 
 
+def test_a_record_that_outlived_a_change_of_code_names_its_witness(shelf):
+    steps = [dict(witness="ch00-sample.smoke", commit="a" * 40), dict(witness="ch00-sample.laptop", commit="b" * 40)]
+    save_record(sample(carried=steps), shelf)
+    assert "good for the code of bbbbbbbbb by ch00-sample.laptop" in resolve("record:ch00-sample.laptop/elbo").provenance
+
+
 def test_a_partial_record_says_so(shelf):
     save_record(sample(status="partial", reason="interrupted"), shelf)
     assert "partial: interrupted" in resolve("record:ch00-sample.laptop/elbo").provenance

@@ -175,6 +175,8 @@ def _check(record: Record) -> None:
         for value in curve:
             if value is not None:  # a curve may have gaps, where nothing was measured
                 _expect(f"series, {name}", value, float)
+    for step in record.carried:
+        _expect_keys("carried", step, witness=str, commit=str)
     for name, entry in record.artefacts.items():
         _expect_keys(f"artefacts, {name}", entry, file=str, sha256=str, architecture=dict)
 

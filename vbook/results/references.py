@@ -73,6 +73,7 @@ def _provenance(record: Record, entry: dict) -> str:
         f"torch {record.versions.get('torch', '?')}",
         record.date[:10],
         f"commit {record.commit[:9]}{' with local changes' * bool(record.dirty)}" if record.commit else None,
+        f"good for the code of {record.carried[-1]['commit'][:9]} by {record.carried[-1]['witness']}" if record.carried else None,
         f"partial: {record.reason}" if record.status != "complete" else None,
     ]
     return ", ".join(part for part in parts if part)
