@@ -110,6 +110,7 @@ def test_a_file_that_is_no_record_is_refused(tmp_path, spoil):
         (dict(series={"epoch": 1}), "series, epoch"),
         (dict(series={"epoch": [1, "two"]}), "series, epoch: 'two' where a number belongs"),
         (dict(artefacts={"decoder": {"file": "x"}}), "artefacts, decoder, sha256"),
+        (dict(carried=[{"witness": "x"}]), "carried, commit"),
         (dict(status="done"), "status: 'done'"),
         (dict(status="partial", reason=" "), "reason: a partial record says why"),
         (dict(steps=-1), "steps: -1 is below 0"),

@@ -75,6 +75,8 @@ def bench_as_text(found: dict) -> str:
     lines = [f"{found['device']}, {found['threads']} threads, {found['processor']}, torch {found['torch']}"]
     lines += [f"{name:<{wide}}  {value:8.2f} ms a step" for name, value in milliseconds.items()]
     lines += [f"share of the limit      {found['limit_ratio']:.2f} ({found['mode']})"]
+    if why := found["missing"].get("compiled"):
+        lines += [f"compiled steps          not measured: {why}"]
     for name in ("dataloader", "pythae", "pyro"):
         value = found[f"vs_{name}"]
         lines += [f"times {name:<17} {f'{value:.2f}' if value else 'not measured: pip install vbook[bench]'}"]
