@@ -124,6 +124,57 @@ class OneParameter(nn.Module):
         return self.encoder[0] + torch.randn(len(x), generator=generator, dtype=torch.float64)
 
 
+@pytest.fixture
+def sizes_of_latents(monkeypatch):
+    """Trainings that do nothing: after them a model of Z latents uses every second one, and its bound tells Z and seed apart."""
+    seen = []
+
+    def fit(model, x, objective, **options):
+        seen.append((model.z_dim, model.seed, x, objective, options))
+        return SimpleNamespace(steps=3, examples=30, interrupted=(model.z_dim, model.seed) == stop[0])
+
+    def make(x_dim, z_dim, hidden, seed):
+        model = SimpleNamespace(z_dim=z_dim, seed=seed, made=(x_dim, hidden))
+        model.to = lambda device: model
+        return model
+
+    stop = [None]
+    kl = {"kl_per_latent": lambda model, x: torch.tensor([0.1, 0.11] * (model.z_dim // 2))}
+    bound = {"evaluate": lambda model, x, bound: SimpleNamespace(mean=-100.0 + model.z_dim + 3 * model.seed * (model.z_dim == 8))}
+    for name, stand_in in (kl | bound | {"fit": fit, "vae": make}).items():
+        monkeypatch.setattr(challenges, name, stand_in)
+    splits = dict(train=SimpleNamespace(x=X), valid=SimpleNamespace(x=VALID), test=None)
+    settings = dict(
+        sizes=(2, 4, 8), hidden=7, images=10, batch_size=4, lr=0.01, active=0.1, epochs=2, runs=2, seed=5, device="cpu"
+    )
+    setup = SimpleNamespace(**splits, **settings, progress=False, resumable=lambda name: {"checkpoint": name})
+    return lambda: challenges.latents_used(setup), seen, stop
+
+
+def test_latents_in_use_are_counted_for_each_size_over_the_seeds(sizes_of_latents):
+    measure, seen, _ = sizes_of_latents
+    outcome = measure()
+    for z_dim, bound in ((2, -98.0), (4, -96.0), (8, -75.5)):  # of seeds 5 and 6
+        assert outcome.metrics[f"elbo_{z_dim}"]["mean"] == bound
+        used = outcome.metrics[f"used_{z_dim}"]
+        assert (used["mean"], used["n"], used["unit"], used["over"]) == (z_dim / 2, 2, "latents", "seeds")
+    assert outcome.metrics["gain"] == pytest.approx(dict(mean=20.5, standard_error=1.5, n=2, unit="nats", over="seeds"))
+    assert [(z, seed) for z, seed, *_ in seen] == [(z, seed) for seed in (5, 6) for z in (2, 4, 8)]
+    names = {options.pop("checkpoint") for *_, options in seen}
+    assert len(names) == 6, "each training has a checkpoint of its own"
+    for _, seed, x, objective, options in seen:
+        assert torch.equal(x, X[:10]) and objective is elbo
+        assert options == dict(epochs=2, batch_size=4, lr=0.01, seed=seed, progress=False)
+    assert (outcome.steps, outcome.examples, outcome.seeds) == (18, 180, [5, 6])
+
+
+def test_an_interrupted_size_ends_the_count(sizes_of_latents):
+    measure, _, stop = sizes_of_latents
+    stop[0] = (4, 6)
+    outcome = measure()
+    assert outcome.interrupted and not outcome.metrics and outcome.steps == 15
+
+
 def test_gradient_variance_of_known_slopes():
     """Slopes 1001, 1004, 1007 have variance 9 and 2, 4, 3 have 1, whatever the decoder's slopes do; an eighth is left out."""
     slopes = iter([1001.0, 1004.0, 1007.0, 2.0, 4.0, 3.0])

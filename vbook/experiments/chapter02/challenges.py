@@ -80,6 +80,47 @@ def collapse(setup: Setup) -> Outcome:
     return Outcome(metrics, series, model, None, {}, steps, examples, seeds=seeds)
 
 
+MANY = dict(sizes=(2, 5, 50), hidden=100, images=1_000, batch_size=64, lr=3e-3, active=0.1)
+
+
+@experiment(
+    "ch02-latents-used",
+    title="exercise 2.10: how many latents a VAE uses, given time",
+    data="digits",
+    stand_in="digits",
+    protocol="static",
+    profiles={
+        "smoke": MANY | dict(epochs=12, runs=1),
+        "laptop": MANY | dict(epochs=100, runs=3),
+        "paper": MANY | dict(epochs=100, runs=10),
+    },
+)
+def latents_used(setup: Setup) -> Outcome:
+    """The bound on validation images and the number of latents with a KL above ``active`` nats, for several latent sizes.
+
+    ``gain`` is what the largest size has over the one before it, paired over the seeds.
+    """
+    x, valid, found = setup.train.x[: setup.images], setup.valid.x[: setup.images], {}
+    steps = examples = 0
+    seeds = [setup.seed + k for k in range(setup.runs)]
+    for seed in seeds:
+        for z_dim in setup.sizes:
+            model = vae(x.shape[1], z_dim, hidden=(setup.hidden,), seed=seed).to(setup.device)
+            options = dict(epochs=setup.epochs, batch_size=setup.batch_size, lr=setup.lr, seed=seed, progress=setup.progress)
+            history = fit(model, x, elbo, **options, **setup.resumable(f"{z_dim}-{seed}"))
+            steps, examples = steps + history.steps, examples + history.examples
+            if history.interrupted:
+                return Outcome({}, steps=steps, examples=examples, interrupted=True, seeds=seeds)
+            used = (kl_per_latent(model, valid) > setup.active).sum().item()
+            found.setdefault(z_dim, []).append((evaluate(model, valid, elbo).mean, float(used)))
+    metrics, bounds = {}, {}
+    for z_dim, rows in found.items():
+        bounds[z_dim], used = torch.tensor(rows).double().T
+        metrics |= {f"elbo_{z_dim}": over_seeds(bounds[z_dim], "nats"), f"used_{z_dim}": over_seeds(used, "latents")}
+    metrics["gain"] = over_seeds(bounds[setup.sizes[-1]] - bounds[setup.sizes[-2]], "nats")
+    return Outcome(metrics, steps=steps, examples=examples, seeds=seeds)
+
+
 def gradient_variance(model, x: Tensor, objective, repeats: int, block: int, generator: torch.Generator) -> Tensor:
     """The sum over φ of the variances of ``objective``'s gradient, from ``block`` estimates on the same x (B, D) at a time.
 
