@@ -45,10 +45,10 @@ def test_results_have_target_record_and_verdict():
     _, row = cells(pages.results_table([JUDGED]))
     row = [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in row]
     assert row == [
+        "p(x\\|z), 40 epochs. *somebody*",
         "better by 0.53 nats",
         "[−101.8](target:t/a) nats",
         "[−101.3](record:ch02-vae-20.laptop/elbo) nats",
-        "p(x\\|z), 40 epochs. *somebody*",
         "laptop, CPU, 2 threads, 5 Nov 2026",
     ]
 
@@ -90,8 +90,9 @@ def test_runs_say_what_ran_where():
 
 def test_own_measurements_leave_out_what_a_source_reports_and_smoke():
     known = {r.id: r for r in (RECORD, replace(RECORD, profile="smoke"), replace(RECORD, experiment="chapter-02"))}
-    rows = cells(pages.own_table(known, [JUDGED]))
-    assert rows[1:] == [["`ch02-vae-20.laptop`", "`gap`", "[5.43](record:ch02-vae-20.laptop/gap) ± 0.12 nats"]]
+    title, _, *rows = pages.own_table(known, [JUDGED]).splitlines()
+    assert title == "**`ch02-vae-20.laptop`**: VAE 784-500-20 on static binary MNIST"
+    assert cells("\n".join(rows))[1:] == [["`gap`", "[5.43](record:ch02-vae-20.laptop/gap) ± 0.12 nats"]]
     assert pages.own_table({}, []) == "None yet."
 
 

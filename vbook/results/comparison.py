@@ -1,6 +1,7 @@
 """The table of an experiment in a chapter: source, our record, this run, side by side."""
 
 import html
+import math
 from dataclasses import dataclass
 
 from vbook.errors import VbookError
@@ -90,15 +91,16 @@ def _measured(record: Record, metric: str) -> tuple[str, str]:
 def _with_error(value: float, error: float | None) -> str:
     """``value ± error``: the error to two digits, the value to the same place; four digits where the error is not known.
 
-    >>> _with_error(-101.603, 0.267), _with_error(-99.2, 12.0), _with_error(5.0, None), _with_error(5.0, 0.0)
-    ('−101.60 ± 0.27', '−99 ± 12', '5.000', '5')
+    >>> _with_error(-101.603, 0.267), _with_error(26286.3, 1224.2), _with_error(5.0, None), _with_error(5.0, 0.0)
+    ('−101.60 ± 0.27', '26,300 ± 1,200', '5.000', '5')
     """
     if error == 0:
         return f"{value:g}".replace("-", MINUS)
     if error is None:
         return significant(value, 4)
-    small = significant(error, 2)
-    return f"{value:.{len(small.partition('.')[2])}f} ± {small}".replace("-", MINUS)
+    place = 1 - math.floor(math.log10(float(f"{error:.1e}")))  # of the second digit that is not rounded away
+    value, error = round(value, place), round(error, place)
+    return f"{value:,.{max(place, 0)}f} ± {error:,.{max(place, 0)}f}".replace("-", MINUS)
 
 
 def _cell(column: int, text: str, provenance: str) -> str:

@@ -1,7 +1,6 @@
 """The pages that are made from data: results, coverage, errata and the state of the book, as directives that write Markdown."""
 
 import datetime
-import textwrap
 from collections import Counter
 
 from docutils import nodes
@@ -71,9 +70,9 @@ def results_table(judged: list[Verdict]) -> str:
             ours = f"[{format_like(one.record.metrics[one.metric]['mean'], printed)}](record:{name}) {target['unit']}"
             measured = f"{one.record.profile}, {one.record.device}, {day(one.record)}"
         where = f"{target['protocol']}. *{target['source']}*"
-        # The verdict first: on a phone the last columns lie off screen, and failures must not.
-        rows.append([said(one), f"[{printed}](target:{target['id']}) {target['unit']}", ours, unbroken(where), measured])
-    return table(["verdict", "reported", "ours", "what is reported, and by whom", "measured"], rows)
+        # The verdict next: on a phone the last columns lie off screen, and failures must not.
+        rows.append([where, said(one), f"[{printed}](target:{target['id']}) {target['unit']}", ours, measured])
+    return table(["what is reported, and by whom", "verdict", "reported", "ours", "measured"], rows)
 
 
 def said(one: Verdict) -> str:
@@ -117,22 +116,26 @@ def day(record: Record) -> str:
 
 
 def own_table(known: dict[str, Record], judged: list[Verdict]) -> str:
-    """What was measured and no source reports."""
+    """What was measured and no source reports, a table for each record."""
     from vbook.experiments import experiments
 
     answered = {(one.record.id, one.metric) for one in judged if one.record}
-    rows = []
+    tables = []
     for record in known.values():
         if record.experiment not in experiments() or record.profile == "smoke":
             continue
+        rows = []
         for metric, entry in record.metrics.items():
             if (record.id, metric) not in answered:
                 error = entry.get("standard_error")
                 spread = significant(error, 2) if error else ""
                 value = format_like(entry["mean"], spread or significant(entry["mean"], 4))
                 number = f"[{value}](record:{record.id}/{metric}){f' ± {spread}' if spread else ''}"
-                rows.append([f"`{record.id}`", f"`{metric}`", f"{number} {entry['unit']}"])
-    return table(["record", "metric", "value"], rows) if rows else "None yet."
+                rows.append([f"`{metric}`", f"{number} {entry['unit']}"])
+        if rows:
+            title = experiments()[record.experiment].title
+            tables.append(f"**`{record.id}`**: {title}\n\n{table(['metric', 'value'], rows)}")
+    return "\n\n".join(tables) or "None yet."
 
 
 def coverage_table(known: Ledger) -> str:
@@ -156,12 +159,7 @@ def entries_tables(known: Ledger) -> str:
 def _entry(entry: Entry) -> list[str]:
     code = f"`{entry.symbol.removeprefix('vbook.')}`" if entry.symbol else "–"
     test = f"`{entry.test.rpartition('::')[2].removeprefix('test_')}`" if entry.test else "–"
-    return [f"[{unbroken(entry.label)}](../{entry.where})", unbroken(entry.title), code, test]
-
-
-def unbroken(text: str, width: int = 30) -> str:
-    """``text`` that breaks only into lines of about ``width`` characters, so that a wide neighbour doesn't squeeze its column."""
-    return " ".join(line.replace(" ", "\N{NO-BREAK SPACE}") for line in textwrap.wrap(text, width))
+    return [f"[{entry.label}](../{entry.where})", entry.title, code, test]
 
 
 def erratum_text(erratum: Erratum) -> str:
@@ -186,6 +184,8 @@ class _Page(SphinxDirective):
         self.env.note_reread()
         holder = nodes.container()
         self.state.nested_parse(StringList(text.splitlines(), source=self.env.docname), self.content_offset, holder)
+        for found in holder.findall(nodes.table):
+            found["classes"].append("vbook-listing")
         return holder.children
 
 
