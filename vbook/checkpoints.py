@@ -1,5 +1,6 @@
 """Checkpoints of a run: one safetensors file, its facts as JSON in the header, replaced in one piece, resumed bit for bit."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from vbook import paths
-from vbook.errors import VbookError
+from vbook.errors import Diverged, VbookError
 
 FORMAT = 1
 
@@ -43,7 +44,7 @@ class Checkpoint:
         tensors = {name: tensor for part in self.parts for name, tensor in _tensors(part, self.parts[part]).items()}
         bad = [name for name, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
         if bad and self.finite:
-            raise VbookError(f"{bad[0]} is not finite any more; the checkpoint before, if there is one, is left as it was")
+            raise Diverged(f"{bad[0]} is not finite any more; the checkpoint before, if there is one, is left as it was")
         facts = {"run": self.run, "state": _pack(state, "state", tensors)}
         blob = save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, {"facts": json.dumps(facts)})
         try:
@@ -87,7 +88,8 @@ def describe_model(model: nn.Module) -> dict:
     """The names, shapes and types of what a model's checkpoint holds, with its device."""
     state = model.state_dict()
     shapes = {name: f"{'×'.join(map(str, t.shape)) or 'scalar'} {str(t.dtype)[6:]}" for name, t in state.items()}
-    return {"model": shapes, "device": next((t.device.type for t in state.values()), "cpu")}
+    layers = [" ".join(repr(layer).split()) for layer in model.modules() if not list(layer.children())]
+    return {"model": shapes, "layers": layers, "device": next((t.device.type for t in state.values()), "cpu")}
 
 
 def describe_data(x: Tensor) -> dict:
@@ -97,15 +99,32 @@ def describe_data(x: Tensor) -> dict:
 
 
 def describe_function(function) -> str:
-    """The name of an objective with its options, also through ``functools.partial``."""
-    options = ", ".join(f"{k}={v}" for k, v in sorted(getattr(function, "keywords", {}).items()))
-    name = getattr(getattr(function, "func", function), "__name__", type(function).__name__)
-    return f"{name}({options})" if options else name
+    """The name of an objective with its options, also through ``functools.partial``, and with what it encloses."""
+    if isinstance(function, functools.partial):
+        options = [_describe(v) for v in function.args] + [f"{k}={_describe(v)}" for k, v in sorted(function.keywords.items())]
+        return f"{describe_function(function.func)}({', '.join(options)})"
+    name = getattr(function, "__name__", type(function).__name__)
+    if name == "<lambda>":
+        name = f"lambda {hashlib.sha256(function.__code__.co_code + repr(function.__code__.co_consts).encode()).hexdigest()[:8]}"
+    enclosed = [_describe(cell.cell_contents) for cell in getattr(function, "__closure__", None) or ()]
+    return f"{name}[{', '.join(enclosed)}]" if enclosed else name
+
+
+def _describe(value) -> str:
+    if callable(value):
+        return describe_function(value)
+    return repr(value) if isinstance(value, bool | int | float | str | tuple | None) else type(value).__name__
 
 
 def describe_schedule(schedule: Callable[[int], float]) -> list[float]:
-    """A schedule by its values at a few steps, near and far: what it is called says little about it."""
-    return [float(schedule(step)) for step in (1, 2, 3, 10, 30, 100, 1_000, 10_000, 100_000)]
+    """A schedule by its values at some steps, near and far, as far as it has any: what it is called says little about it."""
+    values = []
+    for step in (size * digit for size in (1, 10, 100, 1_000, 10_000, 100_000) for digit in (1, 2, 3, 5, 7)):
+        try:
+            values.append(float(schedule(step)))
+        except (IndexError, KeyError, ValueError):  # a table that ends
+            break
+    return values
 
 
 def _tensors(name: str, part) -> dict[str, Tensor]:

@@ -73,8 +73,8 @@ def fit_mcem(
     2.11. An encoder, if the model has one, stays as it is. ``epochs`` or ``steps`` (minibatches), ``rows_at``, ``evaluate``,
     ``on_epoch``, ``checkpoint``, ``budget``, Ctrl-C and the errors are those of ``fit``.
     """
-    steps = length(len(x), batch_size, epochs, steps)
     check_data(model, x)
+    steps = length(len(x), batch_size, epochs, steps)
     positive(transitions=transitions, leapfrogs=leapfrogs, updates=updates, lr=lr)
     ascent = optimizer_for("adagrad", _weights(model), lr, 1 / len(x) if weight_prior else 0.0, x.device)
     shuffle, noise = (torch.Generator(x.device).manual_seed(check_seed(seed) + k) for k in (0, 0x5EED))
@@ -116,6 +116,7 @@ def fit_mcem(
         settings = dict(
             method="mcem", batch_size=batch_size, transitions=transitions, leapfrogs=leapfrogs, updates=updates, lr=lr
         )
+        settings |= dict(rows_at=rows_at and sorted(rows_at))
         settings |= dict(seed=seed, step_size=float(step_size), target=target, jitter=jitter, weight_prior=weight_prior)
         loop.checkpoint = Checkpoint(checkpoint, describe_model(model) | describe_data(x) | settings, parts)
     loop.run(update, settled)

@@ -10,7 +10,7 @@ from vbook.errors import VbookError
 
 def check_seed(seed: int) -> int:
     """``seed`` if PyTorch's generators can take it and its neighbours, else a VbookError."""
-    if not isinstance(seed, int | float) or not 0 <= seed < 2**62 or seed != int(seed):
+    if isinstance(seed, bool) or not isinstance(seed, int | float) or not 0 <= seed < 2**62 or seed != int(seed):
         raise VbookError(f"seed must be a whole number from 0 to 2^62 - 1, got {seed!r}")
     return int(seed)
 

@@ -44,7 +44,7 @@ UNFINISHED = ".unfinished"
 
 def sweep(path: Path) -> None:
     """Remove what an ``atomic_write`` of ``path`` that was killed has left beside it."""
-    for file in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+    for file in path.parent.glob(f".{glob.escape(path.name)}.{'?' * 8}{UNFINISHED}"):  # as mkstemp names them
         file.unlink(missing_ok=True)
 
 

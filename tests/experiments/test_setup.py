@@ -74,6 +74,23 @@ def test_the_time_is_that_of_all_sittings(judge, tmp_path, monkeypatch):
     assert run(judge, checkpoints=tmp_path).record.wall_time_s == 50.0
 
 
+def test_a_record_names_the_code_that_ran_and_not_what_was_edited_meanwhile(judge, monkeypatch):
+    before = find(judge).digest(TINY)
+    real = registry.Experiment.digest
+    calls = []
+
+    def edited(self, settings):
+        """Once something has been trained the file has changed."""
+        return "sha256:edited" if calls else real(self, settings)
+
+    monkeypatch.setattr(registry.Experiment, "digest", edited)
+    monkeypatch.setattr(registry, "conditions", lambda: dict(commit="edited" if calls else "clean", dirty=bool(calls)))
+    train = digits.fit
+    monkeypatch.setattr(digits, "fit", lambda *a, **o: (train(*a, **o), calls.append(1))[0])
+    record = run(judge).record
+    assert calls and (record.experiment_digest, record.commit, record.dirty) == (before, "clean", False)
+
+
 def test_without_a_folder_nothing_is_saved_and_names_make_files(tmp_path):
     from vbook.experiments import Setup
 

@@ -12,7 +12,7 @@ from vbook.bounds import elbo, elbo_analytic_kl, iwae
 from vbook.errors import VbookError
 from vbook.models import vae
 from vbook.objectives import annealed, free_bits, wake_sleep
-from vbook.training import fit, fit_many, many
+from vbook.training import History, fit, fit_many, many
 
 X = (torch.rand(70, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
 SEEDS, RATES = (3, 5, 8), (0.001, 0.01, 0.03)
@@ -218,6 +218,7 @@ def test_only_a_divergence_is_a_copys_own_affair(together):
         (dict(rows_at=[9]), "rows_at names step 9, but the run has the steps 1 to 1"),
         (dict(weight_decay=math.inf), "weight_decay must be 0 or more and finite"),
         (dict(seeds=(0, 1, -1)), "seed must be a whole number"),
+        (dict(lr=lambda step: 0.1), "fit_many takes no schedule for lr"),
         (dict(optimizer="adm"), "did you mean 'adam'"),
     ],
 )
@@ -298,6 +299,21 @@ def test_a_budget_stops_all_copies_at_a_checkpoint(together, tmp_path):
     # Each call takes a step; in turn, the call that ends a copy begins the next.
     assert calls == (12 if together else 34) and told == grid("rates", together)[1]
     assert all(torch.equal(a, b) for a, b in zip(weights, grid("rates", together)[0], strict=True))
+
+
+def test_copies_in_turn_share_one_budget(monkeypatch):
+    """What the first has spent the second can't spend again."""
+    clock, given = [0.0], []
+
+    def slow(model, x, objective, *, budget, **options):
+        given.append(budget)
+        clock[0] += 4.0
+        return History()
+
+    monkeypatch.setattr(many.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(many, "fit", slow)
+    fit_many(three(), X, epochs=1, together=False, budget=10)
+    assert given == [10.0, 6.0, 2.0]
 
 
 @pytest.mark.parametrize(

@@ -146,12 +146,31 @@ def test_each_step_is_told_with_its_bound():
         (dict(weight_decay=math.inf), "weight_decay must be 0 or more and finite, got inf"),
         (dict(rows_at=[1, 2]), "rows_at names step 2, but the run has the steps 1 to 1"),
         (dict(rows_at=[0]), "rows_at names step 0"),
+        (dict(rows_at=2), "rows_at must hold steps, as a list or a set does, got 2"),
+        (dict(batch_size=100.0), "batch_size must be a positive integer, got 100.0"),
+        (dict(weight_decay="0.1"), "weight_decay must be 0 or more"),
+        (dict(average="a"), "average must lie between 0 and 1, got 'a'"),
+        (dict(schedules={"beta": 0.5}), "the schedule of beta must be a function of the step, got 0.5"),
+        (dict(evaluate=lambda model: None), "evaluate must return a dict of numbers, got NoneType"),
+        (dict(seed=True), "seed must be a whole number"),
         (dict(seed="x"), "seed must be a whole number from 0 to 2.62 - 1, got 'x'"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, words):
     with pytest.raises(VbookError, match=words):
         fit(small(), X, **({"epochs": 1} | options))
+
+
+@pytest.mark.parametrize("x", [None, torch.tensor(1.0), X.numpy()])
+def test_what_is_no_table_of_data_is_named(x):
+    for train in (fit, fit_mcem):
+        with pytest.raises(VbookError, match="x must"):
+            train(small(), x, epochs=1)
+
+
+def test_probabilities_of_pixels_lie_between_0_and_1():
+    with pytest.raises(VbookError, match=r"binarize takes x for probabilities, but its values lie in \[0, 2\]"):
+        fit(small(), 2 * X, epochs=1, binarize=True)
 
 
 def test_a_rate_that_warms_up_begins_at_nothing():

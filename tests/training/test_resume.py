@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 import torch
@@ -15,10 +16,11 @@ from safetensors import safe_open
 
 from vbook import checkpoints, paths
 from vbook.bounds import elbo, elbo_analytic_kl
-from vbook.errors import VbookError
+from vbook.checkpoints import describe_function, describe_schedule
+from vbook.errors import Diverged, VbookError
 from vbook.mcem import fit_mcem
 from vbook.models import vae
-from vbook.objectives import annealed
+from vbook.objectives import annealed, with_weight_prior
 from vbook.training import decay, fit, loop, warmup
 
 X = (torch.rand(60, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
@@ -223,12 +225,13 @@ def test_a_schedule_is_known_by_its_values(tmp_path):
 
 def test_only_what_was_left_half_written_is_swept(tmp_path):
     """A checkpoint named "env" lies beside somebody's .env.local."""
-    theirs = [tmp_path / name for name in (".env.local", ".env.12345678", ".envy.abc.unfinished", "env.unfinished")]
+    names = (".env.local", ".env.12345678", ".envy.abcdefgh.unfinished", "env.unfinished", ".env.2.abcdefgh.unfinished")
+    theirs = [tmp_path / name for name in names]
     ours = tmp_path / ".env.k3j4h5g6.unfinished"
     for file in (*theirs, ours):
         file.write_text("kept")
     run("adam", epochs=1, checkpoint=tmp_path / "env")
-    assert [file.read_text() for file in theirs] == ["kept"] * 4 and not ours.exists()
+    assert [file.read_text() for file in theirs] == ["kept"] * 5 and not ours.exists()
 
 
 def test_a_budget_spent_with_the_last_row_of_patience_is_no_interruption(tmp_path):
@@ -341,6 +344,57 @@ def test_after_nan_the_last_good_checkpoint_is_there(tmp_path):
     with safe_open(file, "pt") as saved:
         facts = json.loads(saved.metadata()["facts"])
     assert facts["state"]["done"] == 6
+
+
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_weights_that_the_last_update_spoils_are_a_divergence(checkpoint, tmp_path):
+    """There is no bound after the last step that would tell; nor before a save in the middle."""
+
+    def spoiling(model, x, generator):
+        return elbo(model, x, generator=generator) + 0 * model.decoder.net[0].weight.sum().sqrt()
+
+    model = small()
+    with torch.no_grad():
+        model.decoder.net[0].weight.zero_()  # the square root is 0 there and its slope infinite
+    file = tmp_path / "run" if checkpoint else None
+    with pytest.raises(Diverged, match=r"decoder.net.0.weight is not finite|not finite any more"):
+        fit(model, X, spoiling, steps=1, batch_size=16, checkpoint=file)
+    assert not checkpoint or not file.exists()
+
+
+def enclosing(weight, inner):
+    return lambda model, x, generator: weight * inner(model, x, generator=generator)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (enclosing(1.0, elbo), enclosing(2.0, elbo)),
+        (enclosing(1.0, elbo), enclosing(1.0, elbo_analytic_kl)),
+        (partial(elbo, samples=1), partial(elbo, samples=2)),
+        (with_weight_prior(elbo, 60), with_weight_prior(elbo, 30)),
+    ],
+)
+def test_objectives_are_told_apart_by_what_they_enclose(one, other, tmp_path):
+    file = tmp_path / "run"
+    run("adam", objective=one, checkpoint=file)
+    run("adam", objective=one, checkpoint=file)
+    with pytest.raises(VbookError, match="objective is .* there and"):
+        run("adam", objective=other, checkpoint=file)
+
+
+def test_descriptions_are_the_same_in_the_next_process():
+    """No address of an object is in them."""
+    known = describe_function(partial(with_weight_prior(elbo, 3), inner=elbo, f=lambda x: x, model=small()))
+    assert known.startswith("penalized[3, elbo](f=lambda ") and "0x" not in known and known.endswith("inner=elbo, model=VAE)")
+    assert describe_schedule([0.1, 0.2].__getitem__) == [0.2]
+
+
+def test_another_activation_is_another_model(tmp_path):
+    file = tmp_path / "run"
+    run("adam", checkpoint=file)
+    with pytest.raises(VbookError, match=r"layers is .*Tanh.* there and .*ReLU"):
+        fit(vae(12, 2, hidden=(6,), activation="relu", seed=1), X, elbo, epochs=3, batch_size=16, seed=4, checkpoint=file)
 
 
 def test_nothing_of_a_checkpoint_is_pickled(tmp_path):

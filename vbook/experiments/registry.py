@@ -18,6 +18,7 @@ from vbook.experiments.source import code_of
 from vbook.noise import check_seed
 from vbook.profiles import PROFILES, check_profile
 from vbook.results import Record, new_record
+from vbook.results.record import conditions
 
 _REGISTRY: dict[str, "Experiment"] = {}
 FINISHED: dict[tuple, "Outcome"] = {}  # the runs of this process, so that a chapter's cells share them
@@ -152,6 +153,8 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
     deadline = budget and time.monotonic() + budget
     setup = prepare(chosen, profile, seed, device, data_root, progress, checkpoints, deadline)
     train, settings, spent = setup.train, setup.settings, sitting(checkpoints)
+    # Before it runs: what is edited or merged meanwhile is not what was measured.
+    code = dict(experiment_digest=chosen.digest(settings), code_digest=chosen.code_digest()) | conditions()
     try:
         outcome = chosen.function(setup)
     except Interrupted:
@@ -171,8 +174,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         examples=outcome.examples,
         wall_time_s=round(spent(), 1),
         device=_describe(device),
-        experiment_digest=chosen.digest(settings),
-        code_digest=chosen.code_digest(),
+        **code,
     )
     if folder:
         keep(outcome, folder, folder / "weights")

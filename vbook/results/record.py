@@ -31,7 +31,7 @@ class Record:
     ``inputs`` maps the experiments whose models it measured to their digests; ``steps`` and the time leave these out. The time
     is that of all sittings of a run that was resumed.
     ``carried`` lists the changes of code that the record has outlived because a run of the same experiment at another profile,
-    measured before and after, kept every digit (``vbook.experiments.carrying``).
+    measured before and after, kept every digit: evidence, and no proof (``vbook.experiments.carrying``).
     ``status`` is ``complete``, or ``partial`` with ``reason`` when the run was interrupted or shortened.
     """
 
@@ -67,16 +67,15 @@ class Record:
 
 
 def new_record(**measured) -> Record:
-    """A Record of ``measured`` with the conditions of this process filled in (versions, commit, digests, date)."""
+    """A Record of ``measured`` with the date and, unless they are among it, the ``conditions`` of this process."""
+    known = {} if "commit" in measured else conditions()
+    return Record(**(known | {"date": datetime.datetime.now(datetime.UTC).strftime(DATE)} | measured))
+
+
+def conditions() -> dict:
+    """Versions, commit and the package's digest; taken before a long run, for the files may change while it lasts."""
     commit, dirty = _commit()
-    conditions = dict(
-        versions=_versions(),
-        commit=commit,
-        dirty=dirty,
-        package_digest=package_digest(),
-        date=datetime.datetime.now(datetime.UTC).strftime(DATE),
-    )
-    return Record(**(conditions | measured))
+    return dict(versions=_versions(), commit=commit, dirty=dirty, package_digest=package_digest())
 
 
 def record_path(record_id: str):
@@ -226,7 +225,7 @@ def _commit() -> tuple[str | None, bool | None]:
 
     try:
         head = git("rev-parse", "HEAD")
-        changed = git("status", "--porcelain", "--", "vbook", "chapters", "pyproject.toml")
+        changed = git("status", "--porcelain", "--", "vbook", "pyproject.toml")
     except (OSError, subprocess.TimeoutExpired):
         return None, None
     if head.returncode:

@@ -14,7 +14,7 @@ from vbook.bounds import elbo
 from vbook.checkpoints import Checkpoint, describe_data, describe_function, describe_model, describe_schedule
 from vbook.noise import check_seed
 from vbook.training.averaging import Average
-from vbook.training.checks import check_data, check_rates, positive
+from vbook.training.checks import check_binary, check_data, check_rates, check_schedules
 from vbook.training.history import History
 from vbook.training.loop import SAVE_EVERY, Loop, length
 from vbook.training.steps import Steps, optimizer_for
@@ -71,10 +71,10 @@ def fit(
     one that can't be written, when memory runs out, and (Diverged) at the first step whose bound is not finite,
     with step and term.
     """
-    steps = length(len(x), batch_size, epochs, steps)
-    positive(batch_size=batch_size)
-    check_rates(lr, weight_decay)
     check_data(model, x)
+    steps = length(len(x), batch_size, epochs, steps)
+    check_rates(lr, weight_decay)
+    check_schedules(schedules)
     ascent = optimizer_for(optimizer, model.parameters(), lr, weight_decay, x.device)
     shuffle, noise, pixels = (torch.Generator(x.device).manual_seed(check_seed(seed) + k) for k in (0, 0x5EED, 0xB175))
     history = History()
@@ -98,6 +98,7 @@ def fit(
     parts = {"model": model, "optimizer": ascent, "noise": noise}
     options = dict(lr=lr, schedules=schedules, mode=mode, size=min(batch_size, len(x)))
     if binarize:
+        check_binary(x)
         parts["pixels"] = options["pixels"] = pixels
     climb = Steps(model, x, objective, ascent, noise, **options)
     update = climb

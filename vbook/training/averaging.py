@@ -15,8 +15,8 @@ class Average:
     """
 
     def __init__(self, model: nn.Module, weight: float):
-        if not 0 < weight < 1:
-            raise VbookError(f"average must lie between 0 and 1, got {weight}")
+        if not isinstance(weight, float) or not 0 < weight < 1:
+            raise VbookError(f"average must lie between 0 and 1, got {weight!r}")
         self.weight, self.steps = weight, torch.zeros((), dtype=torch.float64)
         self.source, self.model = model, copy.deepcopy(model).requires_grad_(False)
 

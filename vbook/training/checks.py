@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vbook.bounds import terms
-from vbook.errors import VbookError
+from vbook.errors import Diverged, VbookError
 
 NAMES = {"log_px_z": "log p(x|z)", "log_pz": "log p(z)", "log_qz_x": "log q(z|x)"}
 
@@ -15,9 +15,9 @@ NAMES = {"log_px_z": "log p(x|z)", "log_pz": "log p(z)", "log_qz_x": "log q(z|x)
 def positive(**sizes) -> None:
     """VbookError for the first of ``sizes`` that is not a positive integer (``lr``: a positive number)."""
     for name, value in sizes.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float if name == "lr" else int):
             raise VbookError(f"{name} must be a positive {'number' if name == 'lr' else 'integer'}, got {value!r}")
-        if not value > 0 or value == math.inf or (name != "lr" and value != int(value)):
+        if not 0 < value < math.inf:
             raise VbookError(f"{name} must be a positive {'number' if name == 'lr' else 'integer'}, got {value}")
 
 
@@ -28,8 +28,37 @@ def check_rates(lr, weight_decay: float) -> None:
             raise VbookError(f"the schedule of lr must begin at 0 or above, got {lr(1)}")
     else:
         positive(lr=lr)
-    if not 0 <= weight_decay < math.inf:
+    if isinstance(weight_decay, str) or not 0 <= weight_decay < math.inf:
         raise VbookError(f"weight_decay must be 0 or more and finite, got {weight_decay}")
+
+
+def check_weights(model: nn.Module, step: int) -> None:
+    """Diverged where a weight is no longer finite after the update of ``step``."""
+    for name, weight in model.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise Diverged(f"step {step}: {name} is not finite after the update; try a smaller lr or look at the data")
+
+
+def measured(found) -> dict:
+    """What ``evaluate`` returned, if it is a dict; VbookError otherwise."""
+    if not isinstance(found, dict):
+        raise VbookError(f"evaluate must return a dict of numbers, got {type(found).__name__}")
+    return found
+
+
+def check_binary(x: Tensor) -> None:
+    """VbookError unless all of x can be probabilities of pixels."""
+    if not (0 <= x.min() and x.max() <= 1):
+        raise VbookError(f"binarize takes x for probabilities, but its values lie in [{x.min():g}, {x.max():g}]")
+
+
+def check_schedules(schedules) -> None:
+    """VbookError unless each of ``schedules`` is a function of the step."""
+    for name, value in (schedules or {}).items():
+        if not callable(value):
+            raise VbookError(
+                f"the schedule of {name} must be a function of the step, got {value!r}; a constant goes to the objective"
+            )
 
 
 def check_gone(done: int, steps: int, path) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vbook.budget import seconds
 from vbook.checkpoints import Checkpoint
 from vbook.errors import VbookError
-from vbook.training.checks import positive
+from vbook.training.checks import check_gone, check_weights, measured, positive
 from vbook.training.history import History
 
 SAVE_EVERY = 30.0  # seconds between checkpoints
@@ -30,6 +30,8 @@ def length(n: int, batch_size: int, epochs: int | None, steps: int | None) -> in
 
 def check_marks(rows_at: Collection[int] | None, steps: int) -> None:
     """VbookError unless all of ``rows_at`` are steps of the run."""
+    if not isinstance(rows_at, Collection | None):
+        raise VbookError(f"rows_at must hold steps, as a list or a set does, got {rows_at!r}")
     if outside := [mark for mark in rows_at or () if not 1 <= mark <= steps]:
         raise VbookError(f"rows_at names step {outside[0]}, but the run has the steps 1 to {steps}")
 
@@ -133,6 +135,8 @@ class Loop:
         finally:
             bar.close()
             history.seconds = earlier + time.perf_counter() - start
+        if not history.interrupted:
+            check_weights(self.model, history.steps)  # the last update has no bound after it that would tell
         if self.best and not history.interrupted:
             self.judged.load_state_dict(self.best["weights"])
         return history
@@ -141,7 +145,8 @@ class Loop:
         history, judged = self.history, self.judged
         means = {name: float(value) / self.seen for name, value in self.sums.items()}
         row = {"epoch": epoch, "step": history.steps} | means | more
-        row |= self.evaluate(judged) if self.evaluate else {}
+        if self.evaluate:
+            row |= measured(self.evaluate(judged))
         history.rows.append(row)
         bar.set_postfix_str(f"{history.column_name} {row['train']:.1f} nats")
         self.sums, self.seen = {}, 0
@@ -168,7 +173,9 @@ class Loop:
 
     def _resume(self) -> None:
         """Go on where the checkpoint, if there is one, has left off."""
-        state = self.checkpoint.read(self._long_enough) if self.checkpoint else None
+        if self.checkpoint is None:
+            return
+        state = self.checkpoint.read(lambda state: check_gone(state["done"], self.steps, self.checkpoint.path))
         if state is None:
             return
         for name, value in state["history"].items():
@@ -178,10 +185,6 @@ class Loop:
         self.sums = {name: value.to(device) for name, value in state["sums"].items()}
         self.batches.generator.set_state(state["order"])
         self.history.stopped = bool(self.patience) and self.history.stopped
-
-    def _long_enough(self, state: dict) -> None:
-        if state["done"] > self.steps:
-            raise VbookError(f"{self.checkpoint.path}: has gone {state['done']} steps, more than the {self.steps} asked for")
 
 
 def progress_bar(total: int, done: int, progress: bool):

@@ -60,6 +60,8 @@ def fit_many(
 
     Raises VbookError for lists of other lengths than K and for what ``fit`` refuses.
     """
+    for model in models:
+        check_data(model, x)
     count, steps = len(models), length(len(x), batch_size, epochs, steps)
     check_marks(rows_at, steps)
     seeds, rates = [check_seed(seed) for seed in (range(count) if seeds is None else seeds)], _each(lr, count)
@@ -67,8 +69,9 @@ def fit_many(
     for name, values in {"seeds": seeds, "lr": rates, **options}.items():
         if len(values) != count or not count:
             raise VbookError(f"{name} must hold one value for each of the {count} models, got {len(values)}")
-    for model, rate in zip(models, rates, strict=True):
-        check_data(model, x)
+    for rate in rates:
+        if callable(rate):
+            raise VbookError("fit_many takes no schedule for lr: give a number, or one for each model")
         check_rates(rate, weight_decay)
     optimizer_for(optimizer, models[0].parameters(), rates[0], weight_decay, x.device)  # an unknown one is named here
     for model in models[1:]:
