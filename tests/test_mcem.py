@@ -221,3 +221,11 @@ def test_bad_settings_are_refused(options):
 def test_data_that_are_not_finite_are_refused():
     with pytest.raises(VbookError, match="1 of 1 data points"):
         fit_mcem(start(), torch.full((1, 4), math.nan, **F64), epochs=1)
+
+
+def test_the_step_is_tuned_fast_at_first(monkeypatch):
+    """By 1/√t, and never by less than a tenth: the target moves with the decoder."""
+    rates, x = [], (torch.rand(20, 6, generator=torch.Generator().manual_seed(0)) < 0.4).float()
+    monkeypatch.setattr(mcem, "tune", lambda step_size, acceptance, target, rate: (rates.append(rate), step_size)[1])
+    fit_mcem(vae(6, 2, hidden=(3,), seed=0), x, steps=121, batch_size=10, leapfrogs=1, updates=1)
+    assert rates[:4] == [1.0, 2**-0.5, 3**-0.5, 0.5] and rates[99] == rates[120] == 0.1 < rates[98]

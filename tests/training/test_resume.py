@@ -379,7 +379,7 @@ def test_objectives_are_told_apart_by_what_they_enclose(one, other, tmp_path):
     file = tmp_path / "run"
     run("adam", objective=one, checkpoint=file)
     run("adam", objective=one, checkpoint=file)
-    with pytest.raises(VbookError, match="objective is .* there and"):
+    with pytest.raises(VbookError, match=r"objective is .* there and"):
         run("adam", objective=other, checkpoint=file)
 
 
