@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,22 +99,43 @@ def describe_data(x: Tensor) -> dict:
     return {"data": f"{'×'.join(map(str, x.shape))} {str(x.dtype)[6:]}, sha256 {digest[:16]}"}
 
 
-def describe_function(function) -> str:
-    """The name of an objective with its options, also through ``functools.partial``, and with what it encloses."""
+def describe_function(function, within: tuple = ()) -> str:
+    """The name of an objective with its options, also through ``functools.partial``.
+
+    One that was made inside another function, or has no name, is told by a digest of its code and by what it encloses.
+    """
     if isinstance(function, functools.partial):
-        options = [_describe(v) for v in function.args] + [f"{k}={_describe(v)}" for k, v in sorted(function.keywords.items())]
-        return f"{describe_function(function.func)}({', '.join(options)})"
-    name = getattr(function, "__name__", type(function).__name__)
-    if name == "<lambda>":
-        name = f"lambda {hashlib.sha256(function.__code__.co_code + repr(function.__code__.co_consts).encode()).hexdigest()[:8]}"
-    enclosed = [_describe(cell.cell_contents) for cell in getattr(function, "__closure__", None) or ()]
-    return f"{name}[{', '.join(enclosed)}]" if enclosed else name
+        options = [_describe(v, within) for v in function.args]
+        options += [f"{k}={_describe(v, within)}" for k, v in sorted(function.keywords.items())]
+        return f"{describe_function(function.func, within)}({', '.join(options)})"
+    name, code = getattr(function, "__name__", type(function).__name__), getattr(function, "__code__", None)
+    if code is None or "<" not in function.__qualname__:
+        return name
+    known = [hashlib.sha256(repr(_code(code)).encode()).hexdigest()[:8]]
+    known += [_describe(value, within) for value in function.__defaults__ or ()]
+    known += [_describe(cell.cell_contents, within) for cell in function.__closure__ or ()]
+    return f"{name.strip('<>')}[{', '.join(known)}]"
 
 
-def _describe(value) -> str:
-    if callable(value):
-        return describe_function(value)
-    return repr(value) if isinstance(value, bool | int | float | str | tuple | None) else type(value).__name__
+def _code(code) -> tuple:
+    """What a code object does, without the addresses of those inside it."""
+    consts = [_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    return code.co_code, code.co_names, consts
+
+
+def _describe(value, within: tuple) -> str:
+    if id(value) in within:
+        return "itself"
+    within = (*within, id(value))
+    if isinstance(value, Tensor):
+        return describe_data(value)["data"]
+    if isinstance(value, list | tuple | set):
+        return f"[{', '.join(_describe(v, within) for v in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{k}: {_describe(v, within)}' for k, v in value.items())}}}"
+    if isinstance(value, bool | int | float | str | None):
+        return repr(value)
+    return type(value).__name__ if isinstance(value, nn.Module) or not callable(value) else describe_function(value, within)
 
 
 def describe_schedule(schedule: Callable[[int], float]) -> list[float]:
@@ -122,7 +144,7 @@ def describe_schedule(schedule: Callable[[int], float]) -> list[float]:
     for step in (size * digit for size in (1, 10, 100, 1_000, 10_000, 100_000) for digit in (1, 2, 3, 5, 7)):
         try:
             values.append(float(schedule(step)))
-        except (IndexError, KeyError, ValueError):  # a table that ends
+        except (LookupError, ValueError, ArithmeticError):  # a table that ends, a power too large
             break
     return values
 

@@ -95,10 +95,12 @@ def test_records_of_other_code_settings_or_conditions_stay_stale(shelf, changes)
     assert not read_record(shelf / f"{other.id}.json").carried
 
 
-@pytest.mark.parametrize("changes", [dict(metrics={}), dict(status="partial", reason="x"), dict(profile="smoke")])
+@pytest.mark.parametrize(
+    "changes", [dict(metrics={}), dict(status="partial", reason="x"), dict(profile="smoke"), dict(dirty=True)]
+)
 def test_an_old_witness_that_was_none_carries_nothing(shelf, changes):
     """The same changes before and after: nothing measured, half a run, or a run on the stand-in."""
-    kept = {} if "status" in changes else changes
+    kept = {} if {"status", "dirty"} & changes.keys() else changes
     row = CHOSEN.profiles[changes.get("profile", "laptop")]
     save_record(dataclasses.replace(record("laptop"), settings=row, **changes), shelf)
     with carrying(shelf):

@@ -7,7 +7,7 @@ import pytest
 
 from tests.experiments.test_registry import DIGITS, TINY, tiny, trainings_cut_short  # noqa: F401
 from vbook.errors import VbookError
-from vbook.experiments import Outcome, find, keeping, registry, run
+from vbook.experiments import Outcome, find, keeping, registry, run, source
 from vbook.experiments.chapter02 import digits
 from vbook.experiments.keeping import keep
 from vbook.profiles import PROFILES
@@ -89,6 +89,15 @@ def test_a_record_names_the_code_that_ran_and_not_what_was_edited_meanwhile(judg
     monkeypatch.setattr(digits, "fit", lambda *a, **o: (train(*a, **o), calls.append(1))[0])
     record = run(judge).record
     assert calls and (record.experiment_digest, record.commit, record.dirty) == (before, "clean", False)
+
+
+def test_code_that_moved_after_its_import_leaves_no_clean_record(judge, monkeypatch):
+    monkeypatch.setattr(registry, "conditions", lambda: dict(commit="c0ffee", dirty=False))
+    monkeypatch.setattr(registry, "moved", lambda: True)
+    assert run(judge).record.dirty is True
+    assert not source.moved()
+    monkeypatch.setattr(source, "LOADED", 0.0)
+    assert source.moved()
 
 
 def test_without_a_folder_nothing_is_saved_and_names_make_files(tmp_path):

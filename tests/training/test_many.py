@@ -301,6 +301,25 @@ def test_a_budget_stops_all_copies_at_a_checkpoint(together, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(weights, grid("rates", together)[0], strict=True))
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_copy_whose_last_update_spoils_its_weights_has_failed(together):
+    seen = []
+    options = dict(epochs=1, batch_size=70, optimizer="sgd", lr=(1e-9, 3e38, 1e-9), together=together)
+    histories = fit_many(three(), 1_000 * X, **options, evaluate=lambda model: (seen.append(flat(model)), {})[1])
+    assert [bool(history.failure) for history in histories] == [False, True, False]
+    assert not histories[1].rows or together is False
+    assert all(torch.isfinite(weights).all() for weights in seen) or not together
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_checkpoint_of_the_other_way_is_refused(first, tmp_path):
+    grid("plain", first, checkpoint=tmp_path / "grid")
+    files = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(VbookError, match=f"copies trained {'together' if first else 'in turn'} have left a checkpoint there"):
+        grid("plain", not first, checkpoint=tmp_path / "grid")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == files
+
+
 def test_copies_in_turn_share_one_budget(monkeypatch):
     """What the first has spent the second can't spend again."""
     clock, given = [0.0], []

@@ -36,7 +36,7 @@ def carried(old: Record, new: Record, others) -> list[Record]:
     chosen = experiments().get(new.experiment)
     same = _digits(old) == _digits(new) and bool(new.metrics) and new.profile != "smoke" and _place(old) == _place(new)
     moved = old.code_digest and old.code_digest != new.code_digest
-    complete = old.status == new.status == "complete" and new.dirty is False
+    complete = old.status == new.status == "complete" and old.dirty is new.dirty is False
     if not (same and moved and complete and chosen and chosen.code_digest() == new.code_digest):
         return []
     found = []

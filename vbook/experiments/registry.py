@@ -14,7 +14,7 @@ from torch import nn
 from vbook.errors import VbookError, nearest
 from vbook.experiments.keeping import keep, records_folder, sitting
 from vbook.experiments.setup import Interrupted, prepare
-from vbook.experiments.source import code_of
+from vbook.experiments.source import code_of, moved
 from vbook.noise import check_seed
 from vbook.profiles import PROFILES, check_profile
 from vbook.results import Record, new_record
@@ -155,6 +155,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
     train, settings, spent = setup.train, setup.settings, sitting(checkpoints)
     # Before it runs: what is edited or merged meanwhile is not what was measured.
     code = dict(experiment_digest=chosen.digest(settings), code_digest=chosen.code_digest()) | conditions()
+    code["dirty"] = code["dirty"] or moved()
     try:
         outcome = chosen.function(setup)
     except Interrupted:

@@ -3,6 +3,7 @@
 import ast
 import functools
 import inspect
+import time
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -18,6 +19,14 @@ FRAMEWORK = (
     *(f"vbook.experiments.{name}" for name in ("registry", "setup", "keeping", "carrying", "source", "queue", "together")),
     "vbook.training.checks",
 )
+
+
+LOADED = time.time()
+
+
+def moved() -> bool:
+    """Whether a file of the package has changed since it was imported: what runs is then not what lies on the disk."""
+    return any(path.stat().st_mtime > LOADED for path in PACKAGE.rglob("*.py"))
 
 
 def code_of(function) -> str:

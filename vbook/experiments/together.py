@@ -1,6 +1,7 @@
 """Several experiments side by side, one core each: small networks use two cores better as two runs than as two threads of one."""
 
 import atexit
+import contextlib
 import io
 import os
 import signal
@@ -72,7 +73,8 @@ def _begin(keys: list[tuple], workers: int) -> None:
     from joblib.externals.loky.process_executor import ProcessPoolExecutor  # unlike the standard one it can end its workers
 
     pool = ProcessPoolExecutor(workers, initializer=_alone, initargs=(os.getpid(),))
-    BEGUN.update({key: _Wait(key, pool) for key in keys})
+    with _interrupts_ignored():  # which the processes inherit: one may come before they have got to `_alone`
+        BEGUN.update({key: _Wait(key, pool) for key in keys})
     still = weakref.ref(pool)  # so that its processes end when all that they ran has been waited for
 
     def end():
@@ -81,6 +83,19 @@ def _begin(keys: list[tuple], workers: int) -> None:
 
     # At its exit Python would wait for all that is left to do, in hooks that run before those of `atexit`; the last comes first.
     getattr(threading, "_register_atexit", atexit.register)(end)
+
+
+@contextlib.contextmanager
+def _interrupts_ignored():
+    """For a moment; elsewhere than in the main thread Python doesn't allow it, and nothing happens."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _alone(parent: int) -> None:

@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 from vbook.errors import VbookError
-from vbook.experiments.carrying import carrying
 from vbook.paths import atomic_write
 from vbook.pipeline import notebook
 from vbook.pipeline.markdown import with_numbers
@@ -29,6 +28,8 @@ def copy_files(source: Path, target: Path, names: list[str]) -> None:
 
 def commit_records(kept: Path, book: Path, names: list[str]) -> None:
     """Copy records from ``kept`` to ``book/results`` and weights to ``book/weights``."""
+    from vbook.experiments.carrying import carrying  # brings PyTorch along, which an unchanged book does without
+
     weights = [name.removeprefix("weights/") for name in names if name.startswith("weights/")]
     # Weights first: a record that names weights must never be there without them.
     copy_files(kept / "weights", book / "weights", weights)

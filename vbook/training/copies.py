@@ -109,6 +109,13 @@ class Copies:
         parts |= {f"noise {k}": generator for k, generator in enumerate(self.noise)}
         return parts | {"optimizer": self.ascent, "alive": self.alive, "failed": self.failed}
 
+    @torch.no_grad()
+    def look(self, step: int) -> None:
+        """Count those out whose weights the update of ``step`` has spoilt: no bound has told yet."""
+        good = torch.stack([torch.isfinite(stack).flatten(1).all(1) for stack in self.stacks.values()]).all(0)
+        self.failed.copy_(torch.where(self.alive & ~good, step, self.failed))
+        self.alive &= good
+
     def freeze(self) -> None:
         """Put the weights of copies that have failed aside; without a slope they move on by their momentum only."""
         for k in (~self.alive).nonzero().flatten().tolist():

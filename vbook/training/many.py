@@ -80,8 +80,12 @@ def fit_many(
     grid = [(seeds[k], rates[k], {name: values[k] for name, values in options.items()}) for k in range(count)]
     settings = dict(batch_size=batch_size, optimizer=optimizer, weight_decay=weight_decay)
     file = None if checkpoint is None else Path(checkpoint)
-    if together is None and file and (file.exists() or _of_copy(file, 0).exists()):
-        together = file.exists()
+    if file:
+        left = {True: file.exists(), False: _of_copy(file, 0).exists()}
+        together = next((way for way in left if left[way]), None) if together is None else together
+        if together is not None and left[not together]:
+            way = "in turn" if together else "together"
+            raise VbookError(f"{file}: copies trained {way} have left a checkpoint there; go on that way")
     if together is None:
         together = x.device.type == "cuda" or (count > 1 and _together_is_faster(models, x, objective, grid, settings))
     settings |= dict(rows_at=rows_at, evaluate=evaluate, checkpoint=file, save_every=save_every, budget=budget, progress=progress)
@@ -128,6 +132,7 @@ def _in_turn(models, x, objective, grid, *, checkpoint=None, budget=None, **sett
             before = saved_state(settings["checkpoint"]) if checkpoint else None
             earlier = before["history"]["rows"] if before else []
             seen.rows = earlier + [row for row in seen.rows if not earlier or row["step"] > earlier[-1]["step"]]
+            seen.steps = seen.rows[-1]["step"] if seen.rows else 0
             seen.failure = str(error)
         histories.append(seen)
         if seen.interrupted:

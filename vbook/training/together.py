@@ -67,6 +67,7 @@ class Together:
             interrupted = True
         finally:
             bar.close()
+        self.copies.look(self.done)
         self.copies.write_back()
         failed = self.copies.failed.tolist()
         for history, wrong in zip(self.histories, failed, strict=True):
@@ -87,6 +88,7 @@ class Together:
             self._row(epoch)
 
     def _row(self, epoch: int) -> None:
+        self.copies.look(self.done)
         self.copies.write_back()
         means, failed = (self.sums / self.seen).tolist(), self.copies.failed.tolist()
         for history, model, mean, wrong in zip(self.histories, self.models, means, failed, strict=True):
