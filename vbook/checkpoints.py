@@ -21,8 +21,7 @@ class Checkpoint:
     """The state of ``parts`` in the file ``path``: modules, optimizers, generators and tensors, by name.
 
     ``run`` says which run it is (a dict for JSON: the model's shapes, the data's digest, the settings). A file that another
-    run has left is refused, with the difference named. What is not
-    ``finite`` is not saved, unless that is allowed.
+    run has left is refused, with the difference named. Parts that hold NaN or infinity are not saved, unless ``finite`` is False.
     """
 
     def __init__(
@@ -119,8 +118,13 @@ def describe_function(function, within: tuple = ()) -> str:
 
 def _code(code) -> tuple:
     """What a code object does, without the addresses of those inside it."""
-    consts = [_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    consts = [_code(c) if isinstance(c, types.CodeType) else _in_order(c) for c in code.co_consts]
     return code.co_code, code.co_names, consts
+
+
+def _in_order(value) -> str:
+    """``repr``, the same in every process: the order of a set of texts is not."""
+    return f"{{{', '.join(sorted(map(repr, value)))}}}" if isinstance(value, set | frozenset) else repr(value)
 
 
 def _describe(value, within: tuple) -> str:
@@ -129,7 +133,9 @@ def _describe(value, within: tuple) -> str:
     within = (*within, id(value))
     if isinstance(value, Tensor):
         return describe_data(value)["data"]
-    if isinstance(value, list | tuple | set):
+    if isinstance(value, set | frozenset):
+        return _in_order(value)
+    if isinstance(value, list | tuple):
         return f"[{', '.join(_describe(v, within) for v in value)}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{k}: {_describe(v, within)}' for k, v in value.items())}}}"

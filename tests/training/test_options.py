@@ -149,6 +149,8 @@ def test_each_step_is_told_with_its_bound():
         (dict(rows_at=2), "rows_at must hold steps, as a list or a set does, got 2"),
         (dict(batch_size=100.0), "batch_size must be a positive integer, got 100.0"),
         (dict(weight_decay="0.1"), "weight_decay must be 0 or more"),
+        (dict(weight_decay=None), "weight_decay must be 0 or more"),
+        (dict(weight_decay=True), "weight_decay must be 0 or more"),
         (dict(average="a"), "average must lie between 0 and 1, got 'a'"),
         (dict(schedules={"beta": 0.5}), "the schedule of beta must be a function of the step, got 0.5"),
         (dict(evaluate=lambda model: None), "evaluate must return a dict of numbers, got NoneType"),

@@ -68,8 +68,8 @@ def fit(
     ``"graph"`` (CUDA); by default a graph on CUDA, eager elsewhere.
 
     Raises VbookError for sizes and rates that are not positive, for data that are not finite, for a checkpoint of another run or
-    one that can't be written, when memory runs out, and (Diverged) at the first step whose bound is not finite,
-    with step and term.
+    one that can't be written, when memory runs out, and (Diverged) at the first step whose bound is not
+    finite, with step and term, or when the last update has spoilt the weights.
     """
     check_data(model, x)
     steps = length(len(x), batch_size, epochs, steps)

@@ -28,7 +28,8 @@ def check_rates(lr, weight_decay: float) -> None:
             raise VbookError(f"the schedule of lr must begin at 0 or above, got {lr(1)}")
     else:
         positive(lr=lr)
-    if isinstance(weight_decay, str) or not 0 <= weight_decay < math.inf:
+    number = isinstance(weight_decay, int | float) and not isinstance(weight_decay, bool)
+    if not number or not 0 <= weight_decay < math.inf:
         raise VbookError(f"weight_decay must be 0 or more and finite, got {weight_decay}")
 
 

@@ -51,7 +51,8 @@ class Together:
     def run(self) -> list[CopyHistory]:
         """Take the steps that are left and return the histories, as ``fit_many`` says."""
         start, interrupted = time.perf_counter(), False
-        self._resume()
+        if self.checkpoint:
+            self._resume(self.checkpoint.read(lambda state: check_gone(state["done"], self.steps, self.checkpoint.path)))
         earlier, saved, bar = self.seconds, start, progress_bar(self.steps, self.done, self.progress)
         try:
             while self.done < self.steps and not interrupted:
@@ -103,10 +104,7 @@ class Together:
         own["frozen"] = {str(k): weights for k, weights in self.copies.frozen.items()}
         self.checkpoint.write(own)
 
-    def _resume(self) -> None:
-        if self.checkpoint is None:
-            return
-        state = self.checkpoint.read(lambda state: check_gone(state["done"], self.steps, self.checkpoint.path))
+    def _resume(self, state: dict | None) -> None:
         if state is None:
             return
         self.done, self.seen, self.seconds = state["done"], state["seen"], state["seconds"]
