@@ -79,19 +79,19 @@ def _recorded(record_id: str, metric: str) -> tuple[str, str]:
     if not record_path(record_id).is_file():
         return NONE, f"no record {record_id} yet"
     quantity = resolve(f"record:{record_id}/{metric}")
-    return with_error(quantity.value, quantity.standard_error), quantity.provenance
+    return _with_error(quantity.value, quantity.standard_error), quantity.provenance
 
 
 def _measured(record: Record, metric: str) -> tuple[str, str]:
     entry = record.metrics[metric]
-    text = with_error(entry["mean"], 0) if entry.get("standard_error") == 0 else significant(entry["mean"])
+    text = _with_error(entry["mean"], 0) if entry.get("standard_error") == 0 else significant(entry["mean"])
     return text, f"{record.data['title']}, profile {record.profile}, seed {record.seeds[0]}"
 
 
-def with_error(value: float, error: float | None) -> str:
+def _with_error(value: float, error: float | None) -> str:
     """``value ± error``: the error to two digits, the value to the same place; four digits where the error is not known.
 
-    >>> with_error(-101.603, 0.267), with_error(26286.3, 1224.2), with_error(5.0, None), with_error(5.0, 0.0)
+    >>> _with_error(-101.603, 0.267), _with_error(26286.3, 1224.2), _with_error(5.0, None), _with_error(5.0, 0.0)
     ('−101.60 ± 0.27', '26,300 ± 1,200', '5.000', '5')
     """
     if error == 0:

@@ -9,7 +9,6 @@ from sphinx.util.docutils import SphinxDirective
 
 from vbook.ledger import KINDS, Entry, Erratum, Ledger, Verdict, errata, ledger, verdicts
 from vbook.results import Record, format_like, records, significant
-from vbook.results.comparison import with_error
 from vbook.results.references import MINUS
 from vbook.site import places
 
@@ -128,8 +127,12 @@ def own_table(known: dict[str, Record], judged: list[Verdict]) -> str:
         rows = []
         for metric, entry in record.metrics.items():
             if (record.id, metric) not in answered:
-                value, plus_minus, error = with_error(entry["mean"], entry.get("standard_error")).partition(" ± ")
-                rows.append([f"`{metric}`", f"[{value}](record:{record.id}/{metric}){plus_minus}{error} {entry['unit']}"])
+                error = entry.get("standard_error")
+                spread = significant(error, 2) if error else ""
+                # A linked number has the record's own digits before the point, and so isn't rounded as a table of the chapter does.
+                value = format_like(entry["mean"], spread or significant(entry["mean"], 4))
+                number = f"[{value}](record:{record.id}/{metric}){f' ± {spread}' if spread else ''}"
+                rows.append([f"`{metric}`", f"{number} {entry['unit']}"])
         if rows:
             title = experiments()[record.experiment].title
             tables.append(f"**`{record.id}`**: {title}\n\n{table(['metric', 'value'], rows)}")
