@@ -129,7 +129,7 @@ def own_table(known: dict[str, Record], judged: list[Verdict]) -> str:
             if (record.id, metric) not in answered:
                 error = entry.get("standard_error")
                 spread = significant(error, 2) if error else ""
-                # A linked number has the record's own digits before the point, and so isn't rounded as a table of the chapter does.
+                # A linked number keeps the record's digits before the point; the tables of a chapter round there too.
                 value = format_like(entry["mean"], spread or significant(entry["mean"], 4))
                 number = f"[{value}](record:{record.id}/{metric}){f' ± {spread}' if spread else ''}"
                 rows.append([f"`{metric}`", f"{number} {entry['unit']}"])
