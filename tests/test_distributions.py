@@ -6,13 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
+from torch.distributions import Bernoulli, Independent, MultivariateNormal, Normal, kl_divergence
 
 from vbook.distributions import (
+    FactorizedBernoulli,
     FactorizedNormal,
     FullCovarianceNormal,
     as_multivariate_normal,
-    bernoulli,
     draw,
     log_normal,
     simulate,
@@ -146,16 +146,42 @@ def test_expand_keeps_the_density():
     wide = q.expand((5,))
     assert isinstance(wide, FactorizedNormal) and wide.batch_shape == (5,)
     torch.testing.assert_close(wide.log_prob(q.loc), q.log_prob(q.loc).expand(5))
+    p, x = FactorizedBernoulli(torch.tensor([0.3, -1.0])), torch.tensor([[0.0, 1.0], [1.0, 1.0]])
+    wide = p.expand((3, 2))
+    assert isinstance(wide, FactorizedBernoulli) and wide.batch_shape == (3, 2)
+    torch.testing.assert_close(wide.log_prob(x), p.log_prob(x).expand(3, 2))
+
+
+def test_densities_are_those_of_torch_and_so_are_their_slopes():
+    """Against ``Independent(Normal)`` and ``Independent(Bernoulli)``, with draws, batches and data that broadcast."""
+    g = generator()
+    first, second = (torch.randn(5, 3, 4, generator=g, dtype=torch.float64).requires_grad_() for _ in range(2))
+    x = torch.rand(3, 4, generator=g, dtype=torch.float64)
+    pairs = (
+        (FactorizedNormal(first, second.exp()), Independent(Normal(first, second.exp()), 1), x),
+        (FactorizedBernoulli(first * second), Independent(Bernoulli(logits=first * second), 1), x.round()),
+    )
+    for ours, theirs, value in pairs:
+        torch.testing.assert_close(ours.log_prob(value), theirs.log_prob(value))
+        slopes = [torch.autograd.grad(p.log_prob(value).sum(), (first, second)) for p in (ours, theirs)]
+        torch.testing.assert_close(*slopes)
+
+
+def test_values_outside_the_support_are_named_where_asked_for():
+    with pytest.raises(ValueError, match="within the support"):
+        FactorizedNormal(torch.zeros(2), torch.ones(2), validate_args=True).log_prob(torch.tensor([0.0, float("nan")]))
+    with pytest.raises(ValueError, match="within the support"):
+        FactorizedBernoulli(torch.zeros(2), validate_args=True).log_prob(torch.tensor([0.5, 1.0]))
 
 
 def test_bernoulli_is_finite_where_a_sigmoid_has_rounded_to_one():
     """(1.18) with logits of 200: the probability of a wrong pixel is e^-200, not 0."""
-    p = bernoulli(torch.tensor([200.0, -200.0]))
+    p = FactorizedBernoulli(torch.tensor([200.0, -200.0]))
     assert p.log_prob(torch.tensor([0.0, 1.0])).item() == pytest.approx(-400)
     x, logits = torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0.3, -1.2, 2.0])
     probs = logits.sigmoid()
     expected = (x * probs.log() + (1 - x) * (1 - probs).log()).sum()
-    torch.testing.assert_close(bernoulli(logits).log_prob(x), expected)
+    torch.testing.assert_close(FactorizedBernoulli(logits).log_prob(x), expected)
 
 
 def test_bad_input_is_named():
@@ -174,7 +200,7 @@ def full_covariance_of_three():
 @pytest.mark.parametrize(
     "p",
     [
-        bernoulli(torch.tensor([-2.0, 0.5, 300.0])),
+        FactorizedBernoulli(torch.tensor([-2.0, 0.5, 300.0])),
         FactorizedNormal(torch.tensor([1.0, -2.0, 0.0]), torch.tensor([0.5, 2.0, 1.0])),
         Independent(Normal(torch.tensor([1.0, -2.0, 0.0]), torch.tensor([0.5, 2.0, 1.0])), 1),
         full_covariance_of_three(),

@@ -8,7 +8,7 @@ import torch
 from torch.distributions import kl_divergence
 
 from vbook.bounds import elbo
-from vbook.distributions import FactorizedNormal, as_multivariate_normal, bernoulli
+from vbook.distributions import FactorizedBernoulli, FactorizedNormal, as_multivariate_normal
 from vbook.errors import VbookError
 from vbook.models import LinearGaussian, vae
 from vbook.score import BASELINES, score_function
@@ -46,13 +46,13 @@ class Binary:
         self.weights = [w.requires_grad_() for w in draw]
 
     def prior(self):
-        return bernoulli(torch.full((3,), -0.3, dtype=torch.float64))
+        return FactorizedBernoulli(torch.full((3,), -0.3, dtype=torch.float64))
 
     def encode(self, x):
-        return bernoulli(x @ self.weights[0])
+        return FactorizedBernoulli(x @ self.weights[0])
 
     def decode(self, z):
-        return bernoulli(z @ self.weights[1])
+        return FactorizedBernoulli(z @ self.weights[1])
 
 
 def slopes(objective, leaves, blocks):

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from vbook.distributions import FactorizedNormal, FullCovarianceNormal, bernoulli
+from vbook.distributions import FactorizedBernoulli, FactorizedNormal, FullCovarianceNormal
 from vbook.errors import VbookError
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "softplus": nn.Softplus}
@@ -74,8 +74,8 @@ class BernoulliDecoder(nn.Module):
         super().__init__()
         self.net = mlp([z_dim, *hidden, x_dim], activation)
 
-    def forward(self, z: Tensor) -> torch.distributions.Independent:
-        return bernoulli(logits=self.net(z))
+    def forward(self, z: Tensor) -> FactorizedBernoulli:
+        return FactorizedBernoulli(self.net(z), validate_args=False)
 
 
 class GaussianDecoder(nn.Module):

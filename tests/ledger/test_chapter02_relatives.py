@@ -13,7 +13,7 @@ from exact import F64, GRID, STEP, X, average, close, generator, log_joint, phi,
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from vbook.bounds import log_weights, terms
-from vbook.distributions import FactorizedNormal, as_multivariate_normal, bernoulli, simulate
+from vbook.distributions import FactorizedBernoulli, FactorizedNormal, as_multivariate_normal, simulate
 from vbook.models.linear_gaussian import LinearGaussian, probabilistic_pca
 from vbook.objectives import wake_sleep
 from vbook.score import score_function
@@ -29,13 +29,13 @@ class Bits:
         self.weights = [(scale * torch.randn(s, generator=generator(5), **F64)).requires_grad_() for s in ((4, 3), (3, 4))]
 
     def prior(self):
-        return bernoulli(torch.full((3,), -0.3, **F64))
+        return FactorizedBernoulli(torch.full((3,), -0.3, **F64))
 
     def encode(self, x):
-        return bernoulli(x @ self.weights[0])
+        return FactorizedBernoulli(x @ self.weights[0])
 
     def decode(self, z):
-        return bernoulli(z @ self.weights[1])
+        return FactorizedBernoulli(z @ self.weights[1])
 
 
 def corners(n):
