@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import os
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ class Checkpoint:
     def __init__(
         self, path: str | Path, run: dict, parts: dict[str, nn.Module | Optimizer | Generator | Tensor], finite: bool = True
     ):
-        self.path, self.parts, self.finite = Path(path), parts, finite
+        self.path, self.parts, self.finite = as_file(path), parts, finite
         if self.path.is_dir():
             raise VbookError(f"{self.path} is a folder; a checkpoint is a file in one")
         try:  # now, rather than when the first hour of training is to be saved
@@ -74,6 +75,13 @@ class Checkpoint:
         for name, part in self.parts.items():
             _restore(part, {key[len(name) + 1 :]: t for key, t in tensors.items() if key.startswith(f"{name}/")})
         return state
+
+
+def as_file(path: str | Path) -> Path:
+    """The path of a checkpoint's file; VbookError for what names none."""
+    if not isinstance(path, str | os.PathLike):
+        raise VbookError(f"a checkpoint is the name of a file, got {path!r}")
+    return Path(path)
 
 
 def saved_state(path: Path) -> dict | None:

@@ -9,7 +9,14 @@ class VbookError(ValueError):
 
 
 class Diverged(VbookError):
-    """A training whose objective is no longer finite: the one failure after which another learning rate is worth a try."""
+    """A training whose objective is no longer finite: the one failure after which another learning rate is worth a try.
+
+    ``step`` is the step at which that was seen, where it is known.
+    """
+
+    def __init__(self, message: str, step: int | None = None):
+        super().__init__(message)
+        self.step = step
 
 
 def nearest(word: str, known) -> str:
@@ -21,5 +28,5 @@ def nearest(word: str, known) -> str:
     import difflib
 
     known = [str(k) for k in known]
-    close = difflib.get_close_matches(word, known, n=1)
+    close = difflib.get_close_matches(str(word), known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(known))}"

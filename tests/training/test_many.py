@@ -4,6 +4,7 @@ import contextlib
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
@@ -99,6 +100,7 @@ def test_a_copy_that_diverges_does_not_stop_the_others(together, worst):
     settings = dict(steps=9, batch_size=16, rows_at=[4, 8])
     histories = fit_many(models, X, fragile, seeds=SEEDS, options=options, together=together, **settings)
     assert "step 6" in histories[1].failure and [row["step"] for row in histories[1].rows] == [4]
+    assert (histories[1].steps, histories[1].examples) == (5, 70)  # an epoch: four batches of 16 and one of 6
     torch.testing.assert_close(flat(models[1]), flat(five), rtol=1e-4, atol=1e-6)
     for k in (0, 2):
         fit(expected[k], X, elbo, seed=SEEDS[k], **settings)
@@ -220,12 +222,43 @@ def test_only_a_divergence_is_a_copys_own_affair(together):
         (dict(seeds=(0, 1, -1)), "seed must be a whole number"),
         (dict(lr=lambda step: 0.1), "fit_many takes no schedule for lr"),
         (dict(optimizer="adm"), "did you mean 'adam'"),
+        (dict(seeds=3), "seeds must hold one value for each of the 3 models, got 3"),
+        (dict(lr="0.1"), "lr must be a positive number, got '0.1'"),
+        (dict(options=[0.1]), "options must map names of the objective's options"),
+        (dict(objective=annealed, options={"beta": 0.5}), "beta must hold one value for each of the 3 models, got 0.5"),
+        (dict(objective=annealed, options={"beta": (0.1, 0.2, "a")}), "beta must be a number for each model, got 'a'"),
+        (dict(objective=annealed, options={"bta": (0.1, 0.2, 0.3)}), "no option 'bta'; did you mean 'beta'"),
+        (dict(objective=None), "the objective must be a function"),
+        (dict(save_every="a"), "save_every must be 0 or more"),
+        (dict(checkpoint=5), "a checkpoint is the name of a file, got 5"),
     ],
 )
 @pytest.mark.parametrize("together", [True, False])
 def test_bad_settings_are_refused(options, words, together):
     with pytest.raises(VbookError, match=words):
         fit_many(three(), X, **({"epochs": 1, "together": together} | options))
+
+
+def test_values_of_the_copies_may_be_arrays_and_tensors():
+    ends = []
+    for made in (list, np.array, torch.tensor):
+        models = three()
+        options = {"beta": made([0.5, 1.0, 2.0])}
+        fit_many(models, X, annealed, steps=3, lr=made([0.1, 0.01, 0.02]), seeds=made([1, 2, 3]), options=options, together=True)
+        ends.append(torch.stack([flat(model) for model in models]))
+    assert torch.equal(ends[0], ends[1]) and torch.equal(ends[0], ends[2])
+
+
+def test_what_is_no_list_of_models_is_named():
+    model = three()[0]
+    for models, words in (
+        (model, "takes a list of models, got VAE; for one model there is fit"),
+        ([model, model], r"models\[1\] is in the list twice"),
+        ([model, 3], r"models\[1\] must be a module of PyTorch, got int"),
+        ([], "one value for each of the 0 models"),
+    ):
+        with pytest.raises(VbookError, match=words):
+            fit_many(models, X, epochs=1)
 
 
 def test_models_of_different_shapes_are_refused():

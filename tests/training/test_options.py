@@ -3,6 +3,7 @@
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
@@ -141,18 +142,35 @@ def test_each_step_is_told_with_its_bound():
         (dict(patience=0), "patience must be a positive integer"),
         (dict(mode="fast"), "unknown mode 'fast'"),
         (dict(mode="graph"), "for data on a CUDA device"),
-        (dict(lr=lambda step: -0.1), "the schedule of lr must begin at 0 or above, got -0.1"),
-        (dict(lr=lambda step: math.nan), "the schedule of lr must begin at 0 or above, got nan"),
+        (dict(lr=lambda step: -0.1), "the schedule of lr must give a finite number of at least 0, got -0.1 at step 1"),
+        (dict(lr=lambda step: math.nan), "the schedule of lr must give a finite number of at least 0, got nan at step 1"),
+        (dict(lr=lambda step: None), "the schedule of lr must give a finite number of at least 0, got None at step 1"),
+        (dict(lr=lambda step: 0.1 - step / 20, batch_size=16), "at least 0, got .* at step 3"),
         (dict(weight_decay=math.inf), "weight_decay must be 0 or more and finite, got inf"),
         (dict(rows_at=[1, 2]), "rows_at names step 2, but the run has the steps 1 to 1"),
         (dict(rows_at=[0]), "rows_at names step 0"),
+        (dict(rows_at=np.array([1, 2])), "rows_at names step 2, but the run has the steps 1 to 1"),
         (dict(rows_at=2), "rows_at must hold steps, as a list or a set does, got 2"),
+        (dict(rows_at=["a"]), r"rows_at must hold whole numbers, .* got \['a'\]"),
+        (dict(rows_at=[0.5]), r"rows_at must hold whole numbers, .* got \[0.5\]"),
+        (dict(optimizer=None), "unknown optimizer None; known: adagrad, adam, sgd"),
+        (dict(optimizer=["adam"]), r"unknown optimizer \['adam'\]"),
+        (dict(objective=None), "the objective must be a function of model, x and generator, got None"),
+        (dict(objective=lambda model, x: x.sum(1)), "the objective must take the keyword generator"),
+        (dict(save_every="a"), "save_every must be 0 or more and finite, got 'a'"),
+        (dict(save_every=-1), "save_every must be 0 or more and finite, got -1"),
+        (dict(checkpoint=5), "a checkpoint is the name of a file, got 5"),
+        (dict(budget="a"), "a budget is a time such as 90s, 25m or 1h30m, not 'a'"),
+        (dict(schedules=["beta"]), "schedules must map names of the objective"),
+        (dict(schedules={"beta": lambda step: None}, objective=annealed), "schedule of beta must give .*, got None at step 1"),
+        (dict(schedules={"beat": warmup(3)}, objective=annealed), "no option 'beat'; did you mean 'beta'"),
+        (dict(schedules={"beta": warmup(3)}), "no option 'beta'; known: samples"),
         (dict(batch_size=100.0), "batch_size must be a positive integer, got 100.0"),
         (dict(weight_decay="0.1"), "weight_decay must be 0 or more"),
         (dict(weight_decay=None), "weight_decay must be 0 or more"),
         (dict(weight_decay=True), "weight_decay must be 0 or more"),
         (dict(average="a"), "average must lie between 0 and 1, got 'a'"),
-        (dict(schedules={"beta": 0.5}), "the schedule of beta must be a function of the step, got 0.5"),
+        (dict(schedules={"beta": 0.5}, objective=annealed), "the schedule of beta must be a function of the step, got 0.5"),
         (dict(evaluate=lambda model: None), "evaluate must return a dict of numbers, got NoneType"),
         (dict(seed=True), "seed must be a whole number"),
         (dict(seed="x"), "seed must be a whole number from 0 to 2.62 - 1, got 'x'"),
@@ -161,6 +179,36 @@ def test_each_step_is_told_with_its_bound():
 def test_options_that_make_no_sense_are_refused(options, words):
     with pytest.raises(VbookError, match=words):
         fit(small(), X, **({"epochs": 1} | options))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (dict(target="a"), "target must be at least 0 and below 1, got 'a'"),
+        (dict(jitter=1.0), "jitter must be at least 0 and below 1, got 1.0"),
+        (dict(step_size="a"), "step_size must be a positive number, got 'a'"),
+        (dict(rows_at=np.array([9])), "rows_at names step 9"),
+        (dict(checkpoint=5), "a checkpoint is the name of a file, got 5"),
+        (dict(save_every=None), "save_every must be 0 or more and finite, got None"),
+    ],
+)
+def test_options_of_monte_carlo_em_that_make_no_sense_are_refused(options, words):
+    with pytest.raises(VbookError, match=words):
+        fit_mcem(small(), X, **({"epochs": 1} | options))
+
+
+def test_rows_may_be_asked_for_by_any_whole_numbers():
+    histories = [fit(small(), X, steps=4, rows_at=at) for at in ([2, 4], {4, 2}, np.array([2, 4]), torch.tensor([4, 2]))]
+    assert all([row["step"] for row in history.rows] == [2, 4] for history in histories)
+    assert len({history.rows[-1]["train"] for history in histories}) == 1
+
+
+def test_a_callable_that_hides_its_arguments_is_an_objective_too():
+    class Whole:
+        def __call__(self, *args, **options):
+            return elbo(*args, **options)
+
+    assert fit(small(), X, Whole(), epochs=1).rows == fit(small(), X, elbo, epochs=1).rows
 
 
 @pytest.mark.parametrize("x", [None, torch.tensor(1.0), X.numpy()])

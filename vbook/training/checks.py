@@ -1,43 +1,101 @@
 """What is wrong with the arguments of a run, its data, its memory or its bound; no number depends on anything here."""
 
+import inspect
 import math
-from contextlib import contextmanager
+import operator
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
 
 from vbook.bounds import terms
-from vbook.errors import Diverged, VbookError
+from vbook.errors import Diverged, VbookError, nearest
 
+LENGTHS = ("lr", "step_size")
 NAMES = {"log_px_z": "log p(x|z)", "log_pz": "log p(z)", "log_qz_x": "log q(z|x)"}
 
 
 def positive(**sizes) -> None:
-    """VbookError for the first of ``sizes`` that is not a positive integer (``lr``: a positive number)."""
+    """VbookError for the first of ``sizes`` that is not a positive integer (those in LENGTHS: a positive number)."""
     for name, value in sizes.items():
-        if isinstance(value, bool) or not isinstance(value, int | float if name == "lr" else int):
-            raise VbookError(f"{name} must be a positive {'number' if name == 'lr' else 'integer'}, got {value!r}")
-        if not 0 < value < math.inf:
-            raise VbookError(f"{name} must be a positive {'number' if name == 'lr' else 'integer'}, got {value}")
+        kind, types = ("number", int | float) if name in LENGTHS else ("integer", int)
+        if isinstance(value, bool) or not isinstance(value, types) or not 0 < value < math.inf:
+            raise VbookError(f"{name} must be a positive {kind}, got {value!r}")
+
+
+def at_least_0(**numbers) -> None:
+    """VbookError for the first of ``numbers`` that is not a finite number of at least 0."""
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise VbookError(f"{name} must be 0 or more and finite, got {value!r}")
+
+
+def below_1(**shares) -> None:
+    """VbookError for the first of ``shares`` that is not a number of at least 0 and below 1."""
+    for name, value in shares.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+            raise VbookError(f"{name} must be at least 0 and below 1, got {value!r}")
 
 
 def check_rates(lr, weight_decay: float) -> None:
     """VbookError unless ``lr`` is above 0 (a schedule may begin at 0) and ``weight_decay`` finite and not below 0."""
     if callable(lr):
-        if not 0 <= lr(1) < math.inf:
-            raise VbookError(f"the schedule of lr must begin at 0 or above, got {lr(1)}")
+        value_at(1, "lr", lr)
     else:
         positive(lr=lr)
-    number = isinstance(weight_decay, int | float) and not isinstance(weight_decay, bool)
-    if not number or not 0 <= weight_decay < math.inf:
-        raise VbookError(f"weight_decay must be 0 or more and finite, got {weight_decay}")
+    at_least_0(weight_decay=weight_decay)
+
+
+def value_at(step: int, name: str, schedule: Callable[[int], float]) -> float:
+    """What the schedule of ``name`` says at ``step``; VbookError if that is no finite number, or a rate below 0."""
+    value, number = schedule(step), math.nan
+    with suppress(TypeError, ValueError):
+        number = float(value)
+    if not math.isfinite(number) or (name == "lr" and number < 0):
+        kind = "a finite number of at least 0" if name == "lr" else "a finite number"
+        raise VbookError(f"the schedule of {name} must give {kind}, got {value!r} at step {step}")
+    return value
+
+
+def marks(rows_at: Collection[int] | None, steps: int) -> frozenset[int] | None:
+    """The steps of ``rows_at``; VbookError unless all of them are steps of the run."""
+    if rows_at is None:
+        return None
+    if not isinstance(rows_at, Collection):
+        raise VbookError(f"rows_at must hold steps, as a list or a set does, got {rows_at!r}")
+    try:
+        chosen = frozenset(operator.index(mark) for mark in rows_at)
+    except TypeError:
+        raise VbookError(f"rows_at must hold whole numbers, the steps after which to take a row, got {rows_at!r}") from None
+    if outside := [mark for mark in sorted(chosen) if not 1 <= mark <= steps]:
+        raise VbookError(f"rows_at names step {outside[0]}, but the run has the steps 1 to {steps}")
+    return chosen
+
+
+def check_objective(objective: Callable, options: Iterable[str] = ()) -> None:
+    """VbookError unless ``objective`` can be called with a generator and with ``options`` by these names."""
+    if not callable(objective):
+        raise VbookError(f"the objective must be a function of model, x and generator, got {objective!r}")
+    try:
+        taken = inspect.signature(objective).parameters
+    except (TypeError, ValueError):  # not every callable tells
+        return
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+        return
+    if "generator" not in taken:
+        raise VbookError("the objective must take the keyword generator, from which its noise is drawn")
+    free = [name for name in list(taken)[2:] if name != "generator"]
+    for name in options:
+        if name not in free:
+            raise VbookError(f"the objective has no option {name!r}{nearest(name, free) if free else ''}")
 
 
 def check_weights(model: nn.Module, step: int) -> None:
     """Diverged where a weight is no longer finite after the update of ``step``."""
     for name, weight in model.named_parameters():
         if not torch.isfinite(weight).all():
-            raise Diverged(f"step {step}: {name} is not finite after the update; try a smaller lr or look at the data")
+            raise Diverged(f"step {step}: {name} is not finite after the update; try a smaller lr or look at the data", step)
 
 
 def measured(found) -> dict:
@@ -53,8 +111,11 @@ def check_binary(x: Tensor) -> None:
         raise VbookError(f"binarize takes x for probabilities, but its values lie in [{x.min():g}, {x.max():g}]")
 
 
-def check_schedules(schedules) -> None:
-    """VbookError unless each of ``schedules`` is a function of the step."""
+def check_schedules(schedules, objective: Callable) -> None:
+    """VbookError unless each of ``schedules`` is a function of the step, and named as an option of ``objective``."""
+    if not isinstance(schedules, Mapping | None):
+        raise VbookError(f"schedules must map names of the objective's options to functions of the step, got {schedules!r}")
+    check_objective(objective, schedules or ())
     for name, value in (schedules or {}).items():
         if not callable(value):
             raise VbookError(

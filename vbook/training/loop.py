@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vbook.budget import seconds
 from vbook.checkpoints import Checkpoint
 from vbook.errors import VbookError
-from vbook.training.checks import check_gone, check_weights, measured, positive
+from vbook.training.checks import at_least_0, check_gone, check_weights, marks, measured, positive
 from vbook.training.history import History
 
 SAVE_EVERY = 30.0  # seconds between checkpoints
@@ -28,12 +28,14 @@ def length(n: int, batch_size: int, epochs: int | None, steps: int | None) -> in
     return steps if epochs is None else epochs * math.ceil(n / batch_size)
 
 
-def check_marks(rows_at: Collection[int] | None, steps: int) -> None:
-    """VbookError unless all of ``rows_at`` are steps of the run."""
-    if not isinstance(rows_at, Collection | None):
-        raise VbookError(f"rows_at must hold steps, as a list or a set does, got {rows_at!r}")
-    if outside := [mark for mark in rows_at or () if not 1 <= mark <= steps]:
-        raise VbookError(f"rows_at names step {outside[0]}, but the run has the steps 1 to {steps}")
+def examples_in(steps: int, n: int, batch_size: int) -> int:
+    """How many data points, of ``n`` an epoch, the first ``steps`` steps have seen.
+
+    >>> examples_in(4, 250, 100)
+    350
+    """
+    epochs, rest = divmod(steps, math.ceil(n / batch_size))
+    return epochs * n + rest * batch_size
 
 
 class Batches:
@@ -88,9 +90,9 @@ class Loop:
     ):
         if patience is not None:
             positive(patience=patience)
-        check_marks(rows_at, steps)
+        at_least_0(save_every=save_every)
         self.model, self.judged, self.history, self.steps = model, model, history, steps
-        self.batches, self.rows_at = Batches(n, batch_size, generator), rows_at
+        self.batches, self.rows_at = Batches(n, batch_size, generator), marks(rows_at, steps)
         self.evaluate, self.on_epoch, self.on_step = evaluate, on_epoch, on_step
         self.patience, self.watch, self.best = patience, watch, None
         self.budget, self.save_every, self.progress = seconds(budget), save_every, progress

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from vbook.bounds import elbo
 from vbook.budget import seconds
-from vbook.checkpoints import saved_state
+from vbook.checkpoints import as_file, saved_state
 from vbook.errors import Diverged, VbookError
 from vbook.noise import check_seed
 from vbook.training.ascent import fit
-from vbook.training.checks import check_data, check_rates
+from vbook.training.checks import at_least_0, check_data, check_objective, check_rates, marks
 from vbook.training.history import CopyHistory
-from vbook.training.loop import SAVE_EVERY, check_marks, length
+from vbook.training.loop import SAVE_EVERY, examples_in, length
 from vbook.training.steps import optimizer_for
 from vbook.training.together import Together
 
@@ -60,26 +60,22 @@ def fit_many(
 
     Raises VbookError for lists of other lengths than K and for what ``fit`` refuses.
     """
+    models = _as_list(models)
     for model in models:
         check_data(model, x)
     count, steps = len(models), length(len(x), batch_size, epochs, steps)
-    check_marks(rows_at, steps)
-    seeds, rates = [check_seed(seed) for seed in (range(count) if seeds is None else seeds)], _each(lr, count)
-    options = {name: list(values) for name, values in (options or {}).items()}
-    for name, values in {"seeds": seeds, "lr": rates, **options}.items():
-        if len(values) != count or not count:
-            raise VbookError(f"{name} must hold one value for each of the {count} models, got {len(values)}")
-    for rate in rates:
-        if callable(rate):
-            raise VbookError("fit_many takes no schedule for lr: give a number, or one for each model")
-        check_rates(rate, weight_decay)
+    rows_at = marks(rows_at, steps)
+    seeds = [check_seed(seed) for seed in _each("seeds", range(count) if seeds is None else seeds, count)]
+    rates, options = _rates(lr, count, weight_decay), _options(options, count)
+    check_objective(objective, options)
+    at_least_0(save_every=save_every)
     optimizer_for(optimizer, models[0].parameters(), rates[0], weight_decay, x.device)  # an unknown one is named here
     for model in models[1:]:
         if difference := _difference(models[0], model):
             raise VbookError(f"the models must be of one architecture; {difference}")
     grid = [(seeds[k], rates[k], {name: values[k] for name, values in options.items()}) for k in range(count)]
     settings = dict(batch_size=batch_size, optimizer=optimizer, weight_decay=weight_decay)
-    file = None if checkpoint is None else Path(checkpoint)
+    file = None if checkpoint is None else as_file(checkpoint)
     if file:
         left = {True: file.exists(), False: _of_copy(file, 0).exists()}
         together = next((way for way in left if left[way]), None) if together is None else together
@@ -102,8 +98,46 @@ def _difference(one: nn.Module, other: nn.Module) -> str:
     return "" if weights[0] == weights[1] else "their parameters differ in names, shapes or in which of them are trained"
 
 
-def _each(value, count: int) -> list:
-    return list(value) if isinstance(value, Sequence) else [value] * count
+def _as_list(models) -> list[nn.Module]:
+    if isinstance(models, nn.Module) or not isinstance(models, Iterable):
+        raise VbookError(f"fit_many takes a list of models, got {type(models).__name__}; for one model there is fit")
+    models = list(models)
+    for k, model in enumerate(models):
+        if not isinstance(model, nn.Module):
+            raise VbookError(f"models[{k}] must be a module of PyTorch, got {type(model).__name__}")
+        if any(model is other for other in models[:k]):
+            raise VbookError(f"models[{k}] is in the list twice; each copy needs weights of its own: copy.deepcopy(model)")
+    return models
+
+
+def _each(name: str, values, count: int) -> list:
+    """The values of all copies, from a list, an array or a tensor."""
+    values = values.tolist() if hasattr(values, "tolist") else values
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise VbookError(f"{name} must hold one value for each of the {count} models, got {values!r}")
+    if len(values) != count or not count:
+        raise VbookError(f"{name} must hold one value for each of the {count} models, got {len(values)}")
+    return list(values)
+
+
+def _rates(lr, count: int, weight_decay: float) -> list[float]:
+    lr = lr.tolist() if hasattr(lr, "tolist") else lr
+    rates = [lr] * count if isinstance(lr, str) or not isinstance(lr, Sequence) else _each("lr", lr, count)
+    for rate in rates:
+        if callable(rate):
+            raise VbookError("fit_many takes no schedule for lr: give a number, or one for each model")
+        check_rates(rate, weight_decay)
+    return rates
+
+
+def _options(options, count: int) -> dict[str, list[float]]:
+    if not isinstance(options, Mapping | None):
+        raise VbookError(f"options must map names of the objective's options to the values of all models, got {options!r}")
+    options = {name: _each(name, values, count) for name, values in (options or {}).items()}
+    for name, values in options.items():
+        if wrong := [value for value in values if not isinstance(value, int | float)]:
+            raise VbookError(f"{name} must be a number for each model, got {wrong[0]!r}")
+    return options
 
 
 def _of_copy(file: Path, k: int) -> Path:
@@ -132,8 +166,8 @@ def _in_turn(models, x, objective, grid, *, checkpoint=None, budget=None, **sett
             before = saved_state(settings["checkpoint"]) if checkpoint else None
             earlier = before["history"]["rows"] if before else []
             seen.rows = earlier + [row for row in seen.rows if not earlier or row["step"] > earlier[-1]["step"]]
-            seen.steps = seen.rows[-1]["step"] if seen.rows else 0
-            seen.failure = str(error)
+            seen.steps = error.step - 1 if error.step else seen.rows[-1]["step"] if seen.rows else 0
+            seen.examples, seen.failure = examples_in(seen.steps, len(x), settings["batch_size"]), str(error)
         histories.append(seen)
         if seen.interrupted:
             break

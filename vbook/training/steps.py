@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vbook.errors import Diverged, VbookError, nearest
 from vbook.noise import Listener, Tape
-from vbook.training.checks import blame, in_words
+from vbook.training.checks import blame, in_words, value_at
 from vbook.training.graphs import captured
 
 OPTIMIZERS = {
@@ -24,7 +24,7 @@ LOOK_EVERY = 100  # steps on a GPU between two looks at whether all has been fin
 
 def optimizer_for(name: str, parameters: Iterable, lr, weight_decay: float, device: torch.device) -> torch.optim.Optimizer:
     """The optimizer ``name`` in its fastest form on ``device``; VbookError for an unknown one."""
-    if name not in OPTIMIZERS:
+    if name not in list(OPTIMIZERS):  # a list: the name may be anything
         raise VbookError(f"unknown optimizer {name!r}{nearest(name, OPTIMIZERS)}")
     options = {"lr": lr(1) if callable(lr) else lr, "weight_decay": weight_decay}
     if name == "adagrad":
@@ -82,23 +82,25 @@ class Steps:
     def settle(self) -> dict:
         """Raise Diverged if a bound since the last look was not finite; nothing for the row."""
         if self.later and (failed := self.failed.tolist())[0]:
-            raise Diverged(blame(self.model, self._batch(self.last_rows), failed[1], failed[0]))
+            raise Diverged(blame(self.model, self._batch(self.last_rows), failed[1], failed[0]), failed[0])
         return {}
 
     def _set(self, step: int) -> None:
         if self.later:
             self.at.fill_(step)
         if callable(self.lr):
+            rate = value_at(step, "lr", self.lr)
             for group in self.ascent.param_groups:
                 if isinstance(group["lr"], Tensor):
-                    group["lr"].fill_(self.lr(step))
+                    group["lr"].fill_(rate)
                 else:
-                    group["lr"] = self.lr(step)
-        for name, value in self.schedules.items():
+                    group["lr"] = rate
+        for name, schedule in self.schedules.items():
+            value = value_at(step, name, schedule)
             if self.later:
-                self.values[name].fill_(value(step))
+                self.values[name].fill_(value)
             else:
-                self.values[name] = value(step)
+                self.values[name] = value
 
     def _batch(self, rows: Tensor) -> Tensor:
         batch = self.x.index_select(0, rows)  # in half the time of x[rows]
@@ -115,7 +117,7 @@ class Steps:
         if self.later:
             self._note(bound, loss)
         elif not math.isfinite(loss.item()):
-            raise Diverged(blame(self.model, batch, int((~torch.isfinite(bound)).sum()), step))
+            raise Diverged(blame(self.model, batch, int((~torch.isfinite(bound)).sum()), step), step)
         self.ascent.step()
         return bound.detach().sum()
 

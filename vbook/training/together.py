@@ -10,7 +10,7 @@ from vbook.checkpoints import Checkpoint, describe_data, describe_function, desc
 from vbook.training.checks import check_gone, in_words, measured
 from vbook.training.copies import Copies
 from vbook.training.history import CopyHistory
-from vbook.training.loop import SAVE_EVERY, Batches, progress_bar
+from vbook.training.loop import SAVE_EVERY, Batches, examples_in, progress_bar
 
 
 class Together:
@@ -44,7 +44,7 @@ class Together:
         if checkpoint is not None:
             run = describe_model(models[0]) | describe_data(x) | {"copies": [list(row) for row in grid]}
             run |= dict(batch_size=batch_size, optimizer=optimizer, weight_decay=weight_decay)
-            run |= dict(objective=describe_function(objective), rows_at=rows_at and sorted(rows_at))
+            run |= dict(objective=describe_function(objective), rows_at=None if rows_at is None else sorted(rows_at))
             # A copy whose weights are no numbers any more is dead and says so; the others are worth saving.
             self.checkpoint = Checkpoint(checkpoint, run, self.copies.parts_of_state(), finite=False)
 
@@ -73,10 +73,10 @@ class Together:
         failed = self.copies.failed.tolist()
         for history, wrong in zip(self.histories, failed, strict=True):
             history.steps, history.seconds, history.interrupted = wrong - 1 if wrong else self.done, self.seconds, interrupted
-            epochs, rest = divmod(history.steps, self.orders[0].per_epoch)
-            history.examples = epochs * len(self.x) + rest * self.batch_size
+            history.examples = examples_in(history.steps, len(self.x), self.batch_size)
             if wrong:
-                history.failure = f"step {wrong}: the objective is not finite; try a smaller lr or look at the data"
+                what = "the objective, or a weight after the update,"
+                history.failure = f"step {wrong}: {what} is not finite; try a smaller lr or look at the data"
         return self.histories
 
     def _step(self) -> None:
