@@ -94,6 +94,8 @@ def test_own_measurements_leave_out_what_a_source_reports_and_smoke():
     assert title == "**`ch02-vae-20.laptop`**: VAE 784-500-20 on static binary MNIST"
     assert cells("\n".join(rows))[1:] == [["`gap`", "[5.43](record:ch02-vae-20.laptop/gap) ± 0.12 nats"]]
     assert pages.own_table({}, []) == "None yet."
+    counted = replace(RECORD, metrics={"active": {"mean": 10.0, "unit": "latents"}})
+    assert "[10](record:ch02-vae-20.laptop/active) latents" in pages.own_table({counted.id: counted}, [])
 
 
 def test_coverage_counts_closed_equations_only():

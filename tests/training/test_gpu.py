@@ -9,6 +9,7 @@ import torch
 
 from vbook.bounds import elbo
 from vbook.errors import VbookError
+from vbook.mcem import fit_mcem
 from vbook.models import vae
 from vbook.objectives import annealed, wake_sleep
 from vbook.training import decay, fit, fit_many, warmup
@@ -72,7 +73,7 @@ def test_nothing_waits_for_the_device_between_rows(mode):
 @pytest.mark.parametrize("mode", ["eager", "graph"])
 def test_a_bound_that_is_not_finite_is_told_with_its_step_and_leaves_the_weights(mode):
     model = vae(**SIZE, seed=1).cuda()
-    late = {"scale": lambda step: math.nan if step >= 42 else 1.0}
+    late = {"scale": lambda step: 1e38 if step >= 42 else 1.0}  # times a bound of −500 nats: more than float32 holds
 
     def objective(m, x, scale, generator):
         return elbo(m, x, generator=generator) * scale
@@ -113,6 +114,46 @@ def test_copies_trained_together_are_the_runs_alone():
     for k, model in enumerate(theirs):
         fit(model, x, seed=4 + k, lr=[1e-3, 3e-3, 1e-2][k], steps=100, batch_size=64, mode="eager")
         assert (flat(ours[k]) - flat(model)).abs().max() < 1e-8
+
+
+@pytest.mark.parametrize("lr", [1e-3, [1e-3, 3e-3, 1e-2]])
+def test_copies_that_were_cut_off_resume_bit_for_bit(lr, tmp_path):
+    def grid(budget=None, **options):
+        models = [vae(**SIZE, seed=k).cuda() for k in range(3)]
+        options = dict(steps=60, batch_size=100, lr=lr) | options
+        histories = fit_many(models, data(), seeds=[4, 5, 6], budget=budget, **options)
+        return torch.stack([flat(model) for model in models]), histories
+
+    whole, expected = grid()
+    file = tmp_path / "grid.safetensors"
+    _, cut = grid(budget=1e-6, checkpoint=file)  # at once: after a step
+    resumed, again = grid(checkpoint=file)
+    assert all(history.interrupted and 0 < history.steps < 60 for history in cut)
+    assert torch.equal(resumed, whole) and [history.rows for history in again] == [history.rows for history in expected]
+
+
+def test_a_copy_that_diverges_does_not_stop_the_others():
+    """At its first row copy 1 is out, with its weights from before, or those that momentum has moved; the others are as alone."""
+
+    def fragile(model, x, generator, limit):
+        return elbo(model, x, generator=generator) * torch.where(torch.as_tensor(limit, device=x.device) > 1, math.inf, 1.0)
+
+    models, alone = ([vae(**SIZE, seed=k).cuda() for k in range(3)] for _ in range(2))
+    settings = dict(steps=20, batch_size=100, rows_at=[10, 20])
+    histories = fit_many(models, data(), fragile, options={"limit": [0.0, 2.0, 0.0]}, **settings)
+    assert "step 1:" in histories[1].failure and not histories[1].rows and flat(models[1]).isfinite().all()
+    for k in (0, 2):
+        fit(alone[k], data(), elbo, seed=k, **settings)
+        assert histories[k].failure is None and [row["step"] for row in histories[k].rows] == [10, 20]
+        torch.testing.assert_close(flat(models[k]), flat(alone[k]), rtol=1e-2, atol=1e-3)
+
+
+def test_averages_and_monte_carlo_em_run_on_the_device():
+    _, model, history = losses("graph", average=0.9)
+    assert history.averaged.encoder.net[0].weight.is_cuda
+    assert not torch.equal(flat(history.averaged), flat(model)) and flat(history.averaged).isfinite().all()
+    history = fit_mcem(vae(**SIZE, seed=1).cuda(), data(200), epochs=3)
+    assert history.chains.is_cuda and history.rows[-1]["train"] > history.rows[0]["train"]
 
 
 def samples_per_second(train, count, steps=400):

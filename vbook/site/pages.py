@@ -130,7 +130,8 @@ def own_table(known: dict[str, Record], judged: list[Verdict]) -> str:
                 error = entry.get("standard_error")
                 spread = significant(error, 2) if error else ""
                 # A linked number keeps the record's digits before the point; the tables of a chapter round there too.
-                value = format_like(entry["mean"], spread or significant(entry["mean"], 4))
+                rounded = "1" if float(entry["mean"]).is_integer() else significant(entry["mean"], 4)  # a count has no decimals
+                value = format_like(entry["mean"], spread or rounded)
                 number = f"[{value}](record:{record.id}/{metric}){f' ± {spread}' if spread else ''}"
                 rows.append([f"`{metric}`", f"{number} {entry['unit']}"])
         if rows:
