@@ -169,6 +169,9 @@ def test_densities_are_those_of_torch_and_so_are_their_slopes():
 
 def test_values_outside_the_support_are_named_where_asked_for():
     with pytest.raises(ValueError, match="within the support"):
+        FactorizedBernoulli(torch.zeros(2), validate_args=True).expand((3,)).log_prob(torch.tensor([7.0, 1.0]))
+    FactorizedBernoulli(torch.zeros(2), validate_args=False).expand((3,)).log_prob(torch.tensor([0.5, 1.0]))
+    with pytest.raises(ValueError, match="within the support"):
         FactorizedNormal(torch.zeros(2), torch.ones(2), validate_args=True).log_prob(torch.tensor([0.0, float("nan")]))
     with pytest.raises(ValueError, match="within the support"):
         FactorizedBernoulli(torch.zeros(2), validate_args=True).log_prob(torch.tensor([0.5, 1.0]))

@@ -15,7 +15,8 @@ from torch.optim import Optimizer
 from vbook import paths
 from vbook.errors import Diverged, VbookError
 
-FORMAT = 1
+FORMAT = 2
+PLACE = "tensor of this file"  # the key under which a state names one of its tensors
 
 
 class Checkpoint:
@@ -29,9 +30,10 @@ class Checkpoint:
         self, path: str | Path, run: dict, parts: dict[str, nn.Module | Optimizer | Generator | Tensor], finite: bool = True
     ):
         self.path, self.parts, self.finite = as_file(path), parts, finite
-        if self.path.is_dir():
-            raise VbookError(f"{self.path} is a folder; a checkpoint is a file in one")
         try:  # now, rather than when the first hour of training is to be saved
+            if self.path.is_dir():
+                raise VbookError(f"{self.path} is a folder; a checkpoint is a file in one")
+            self.path.exists()  # a name that is too long
             paths.try_to_write(self.path.parent)
             paths.sweep(self.path)
         except OSError as error:
@@ -79,7 +81,7 @@ class Checkpoint:
 
 def as_file(path: str | Path) -> Path:
     """The path of a checkpoint's file; VbookError for what names none."""
-    if not isinstance(path, str | os.PathLike):
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
         raise VbookError(f"a checkpoint is the name of a file, got {path!r}")
     return Path(path)
 
@@ -193,7 +195,7 @@ def _pack(value, place: str, tensors: dict):
     """``value`` for JSON; the tensors in it go to ``tensors`` and leave their place's name behind."""
     if isinstance(value, Tensor):
         tensors[place] = value
-        return {"tensor": place}
+        return {PLACE: place}
     if isinstance(value, dict):
         return {key: _pack(v, f"{place}.{key}", tensors) for key, v in value.items()}
     if isinstance(value, list | tuple):
@@ -205,8 +207,8 @@ def _pack(value, place: str, tensors: dict):
 
 def _unpack(value, tensors: dict):
     if isinstance(value, dict):
-        if set(value) == {"tensor"}:
-            return tensors[value["tensor"]]
+        if set(value) == {PLACE}:
+            return tensors[value[PLACE]]
         return {key: _unpack(v, tensors) for key, v in value.items()}
     return [_unpack(v, tensors) for v in value] if isinstance(value, list) else value
 
@@ -217,8 +219,10 @@ def _open(path: Path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {})["facts"])
+            if not (isinstance(facts["run"], dict) and isinstance(facts["state"], dict)):
+                raise ValueError("its facts are others")
             return {name: file.get_tensor(name) for name in file.keys()}, facts
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise VbookError(f"{path}: not a checkpoint of ours ({error}); delete it to begin anew") from None
 
 

@@ -17,7 +17,7 @@ from vbook.distributions import draw
 from vbook.errors import Diverged
 from vbook.hmc import hmc_step, tune
 from vbook.noise import check_seed
-from vbook.training.checks import below_1, check_data, in_words, marks, positive
+from vbook.training.checks import below_1, check_data, in_words, positive
 from vbook.training.history import History
 from vbook.training.loop import SAVE_EVERY, Loop, length
 from vbook.training.steps import optimizer_for
@@ -77,7 +77,6 @@ def fit_mcem(
     steps = length(len(x), batch_size, epochs, steps)
     positive(transitions=transitions, leapfrogs=leapfrogs, updates=updates, lr=lr, step_size=step_size)
     below_1(target=target, jitter=jitter)
-    rows_at = marks(rows_at, steps)
     ascent = optimizer_for("adagrad", _weights(model), lr, 1 / len(x) if weight_prior else 0.0, x.device)
     shuffle, noise = (torch.Generator(x.device).manual_seed(check_seed(seed) + k) for k in (0, 0x5EED))
     chains = draw(model.prior(), len(x), noise)  # (N, Z)
@@ -118,7 +117,7 @@ def fit_mcem(
         settings = dict(
             method="mcem", batch_size=batch_size, transitions=transitions, leapfrogs=leapfrogs, updates=updates, lr=lr
         )
-        settings |= dict(rows_at=None if rows_at is None else sorted(rows_at))
+        settings |= dict(rows_at=None if rows_at is None else sorted(loop.rows_at))
         settings |= dict(seed=seed, step_size=float(step_size), target=target, jitter=jitter, weight_prior=weight_prior)
         loop.checkpoint = Checkpoint(checkpoint, describe_model(model) | describe_data(x) | settings, parts)
     loop.run(update, settled)

@@ -80,6 +80,8 @@ def record_of_paper(shelf) -> Record:
         dict(inputs={"ch02-vae-20": "sha256:x"}),
         dict(settings={"epochs": 3}),
         dict(status="partial", reason="x"),
+        dict(dirty=True),
+        dict(dirty=None),
         dict(data=dict(title="t", digest="other")),
         dict(data=dict(title="t", digest="")),
         dict(device="NVIDIA H200"),

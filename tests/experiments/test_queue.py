@@ -7,7 +7,7 @@ import pytest
 
 from tests.experiments.test_registry import tiny  # noqa: F401
 from vbook.errors import VbookError
-from vbook.experiments import queue, reproduce
+from vbook.experiments import queue, registry, reproduce
 from vbook.results import read_record
 
 
@@ -16,7 +16,24 @@ def shelf(tmp_path, monkeypatch):
     """Records and weights in a folder of our own."""
     monkeypatch.setattr(queue, "record_path", lambda name: tmp_path / f"{name}.json")
     monkeypatch.setattr(queue.paths, "book", lambda *parts: tmp_path.joinpath(*parts))
+    monkeypatch.setattr(registry, "conditions", lambda: dict(commit="c0ffee", dirty=False))
     return tmp_path
+
+
+def test_a_record_made_with_local_changes_is_measured_again(tiny, shelf, monkeypatch):  # noqa: F811
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "conditions", lambda: dict(commit="c0ffee", dirty=True))
+        reproduce([tiny], "laptop", say=str)
+    registry.FINISHED.clear()
+    assert reproduce([tiny], "laptop", say=str)["ch00-tiny.laptop"].startswith("complete in")
+    assert reproduce([tiny], "laptop", say=str) == {"ch00-tiny.laptop": "up to date"}
+
+
+def test_nothing_is_measured_once_the_code_on_the_disk_is_another(tiny, shelf, monkeypatch):  # noqa: F811
+    """What runs is what was imported; digests and checkpoints are named by what lies on the disk."""
+    monkeypatch.setattr(queue, "moved", lambda: True)
+    fate = reproduce([tiny], "laptop", force=True, say=str)
+    assert fate["ch00-tiny.laptop"].startswith("not run: files of the package have changed") and not list(shelf.rglob("*.json"))
 
 
 def test_records_are_written_once_and_again_only_when_forced(tiny, shelf):  # noqa: F811

@@ -93,6 +93,11 @@ def test_no_committed_record_is_stale():
     assert [record.id for record in records().values() if changed(record)] == []
 
 
+def test_committed_records_name_the_commit_that_made_them():
+    """Those made with local changes name a commit that could not have measured them."""
+    assert [record.id for record in records().values() if record.dirty or not record.commit] == []
+
+
 @pytest.mark.parametrize(
     ("id", "input"),
     [("ch02-marginal", "ch02-vae-20"), ("ch02-gradient-variance", "ch02-vae-2"), ("ch02-gradient-variance", "ch02-vae-20")],
@@ -158,7 +163,7 @@ def test_unknown_names_are_refused(call, words):
 
 def test_cuda_without_a_gpu_is_refused(monkeypatch):
     monkeypatch.setattr(registry.torch.cuda, "is_available", lambda: False)
-    with pytest.raises(VbookError, match="finds no GPU"):
+    with pytest.raises(VbookError, match="finds no such device"):
         run("ch02-vae-2", device="cuda")
 
 

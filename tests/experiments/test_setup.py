@@ -74,6 +74,19 @@ def test_the_time_is_that_of_all_sittings(judge, tmp_path, monkeypatch):
     assert run(judge, checkpoints=tmp_path).record.wall_time_s == 50.0
 
 
+def test_the_time_leaves_out_what_the_inputs_took(judge, monkeypatch):
+    now = [1_000.0]
+    monkeypatch.setattr(keeping.time, "time", lambda: now[0])
+    train = digits.fit
+
+    def slow(*args, **options):
+        now[0] += 30.0
+        return train(*args, **options)
+
+    monkeypatch.setattr(digits, "fit", slow)
+    assert run(judge).record.wall_time_s == 0.0 and run("ch00-tiny").record.wall_time_s == 30.0
+
+
 def test_a_record_names_the_code_that_ran_and_not_what_was_edited_meanwhile(judge, monkeypatch):
     before = find(judge).digest(TINY)
     real = registry.Experiment.digest

@@ -119,7 +119,7 @@ def test_changes_of_the_numerics_are_seen_through_imports(package, file, before,
     [
         ("bounds.py", "def log_mean_exp", "def brand_new(x):\n    return x\n\n\ndef log_mean_exp"),  # nobody uses it yet
         ("models/linear_gaussian.py", "return", "return None or"),  # another model
-        ("training/steps.py", "must give one bound a data point", "must give a bound for each data point"),
+        ("training/steps.py", "keeps the rate of its recording", "keeps the rate it began with"),
         ("training/checks.py", "if not all(", "if not any("),  # what refuses has no say in what is accepted
         ("experiments/registry.py", "is registered twice", "is there already"),
     ],

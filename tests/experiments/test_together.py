@@ -115,7 +115,7 @@ def test_other_settings_end_what_runs_with_the_old_ones(two_threads, monkeypatch
 
 def test_nothing_starts_on_a_gpu(two_threads, monkeypatch):
     monkeypatch.setattr(together, "_begin", None)
-    monkeypatch.setattr(registry, "_check_device", str)
+    monkeypatch.setattr(registry, "check_device", str)
     start(*PAIR, device="cuda")
     assert not registry.BEGUN
 

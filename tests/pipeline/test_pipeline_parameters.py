@@ -59,7 +59,7 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(VbookError, match="no device 'cuda'"):
+    with pytest.raises(VbookError, match="device 'cuda' asked for"):
         parameters.asked(DEFAULTS, "smoke", device="cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)

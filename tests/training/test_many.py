@@ -12,6 +12,7 @@ from vbook import checkpoints
 from vbook.bounds import elbo, elbo_analytic_kl, iwae
 from vbook.errors import VbookError
 from vbook.models import vae
+from vbook.models.vae import VAE
 from vbook.objectives import annealed, free_bits, wake_sleep
 from vbook.training import History, fit, fit_many, many
 
@@ -108,6 +109,23 @@ def test_a_copy_that_diverges_does_not_stop_the_others(together, worst):
         torch.testing.assert_close(flat(models[k]), flat(expected[k]), rtol=1e-4, atol=1e-6)
 
 
+def test_a_copy_that_has_diverged_stays_out():
+    """Its bound is infinite at the third step alone; what it computes later is finite, and no business of anybody's."""
+    calls = []
+
+    def once(model, x, generator, limit):
+        calls.append(None)
+        wrong = (torch.as_tensor(limit) > 1) & (len(calls) == 4)  # the first call listens to what noise is drawn
+        return elbo(model, x, generator=generator) + torch.where(wrong, math.inf, 0.0)
+
+    models = three()
+    histories = fit_many(models, X, once, options={"limit": (0.0, 2.0, 0.0)}, together=True, steps=8, batch_size=70, rows_at=[8])
+    assert "step 3" in histories[1].failure and not histories[1].rows and histories[1].steps == 2
+    fit(two := three()[1], X, elbo, seed=1, steps=2, batch_size=70)
+    torch.testing.assert_close(flat(models[1]), flat(two), rtol=1e-4, atol=1e-6)
+    assert [row["step"] for history in (histories[0], histories[2]) for row in history.rows] == [8, 8]
+
+
 @pytest.mark.parametrize(("in_turn", "together", "expected"), [(3.0, 2.0, True), (2.0, 3.0, False)])
 def test_a_trial_tells_the_faster_way(monkeypatch, in_turn, together, expected):
     """By the second round of each way, whatever the first took, on copies of the models."""
@@ -169,6 +187,10 @@ def test_what_torch_func_can_not_batch_runs_in_turn():
         bound = elbo(model, x, generator=generator)
         return bound if bound.mean().item() < 1e9 else -bound
 
+    with pytest.raises(VbookError, match=r"torch.func can't train these models together .*; leave together out"):
+        fit_many(three(), X, branching, steps=5, batch_size=16, together=True)
+    with pytest.raises(VbookError, match="together must be True, False or None, got 'no'"):
+        fit_many(three(), X, branching, steps=5, together="no")
     models, expected = three(), three()
     fit_many(models, X, branching, seeds=SEEDS, steps=5, batch_size=16)
     alone(expected, X, elbo, steps=5, batch_size=16)
@@ -231,6 +253,8 @@ def test_only_a_divergence_is_a_copys_own_affair(together):
         (dict(objective=None), "the objective must be a function"),
         (dict(save_every="a"), "save_every must be 0 or more"),
         (dict(checkpoint=5), "a checkpoint is the name of a file, got 5"),
+        (dict(evaluate=1), "evaluate must be a function, got 1"),
+        (dict(evaluate=lambda model: {"step": 1}), "evaluate names a column 'step'"),
     ],
 )
 @pytest.mark.parametrize("together", [True, False])
@@ -253,7 +277,10 @@ def test_what_is_no_list_of_models_is_named():
     model = three()[0]
     for models, words in (
         (model, "takes a list of models, got VAE; for one model there is fit"),
-        ([model, model], r"models\[1\] is in the list twice"),
+        ([model, model], r"models\[1\] shares weights with one before it"),
+        ([model, VAE(model.encoder, three()[1].decoder, 2)], r"models\[1\] shares weights"),
+        ([model, None], r"models\[1\] must be a module of PyTorch, got NoneType"),
+        ([model, three()[1].double()], "weights of float64, the data are float32"),
         ([model, 3], r"models\[1\] must be a module of PyTorch, got int"),
         ([], "one value for each of the 0 models"),
     ):
@@ -336,9 +363,12 @@ def test_a_budget_stops_all_copies_at_a_checkpoint(together, tmp_path):
 
 @pytest.mark.parametrize("together", [True, False])
 def test_a_copy_whose_last_update_spoils_its_weights_has_failed(together):
+    def steep(model, x, generator):
+        return 1_000 * elbo(model, x, generator=generator)
+
     seen = []
     options = dict(epochs=1, batch_size=70, optimizer="sgd", lr=(1e-9, 3e38, 1e-9), together=together)
-    histories = fit_many(three(), 1_000 * X, **options, evaluate=lambda model: (seen.append(flat(model)), {})[1])
+    histories = fit_many(three(), X, steep, **options, evaluate=lambda model: (seen.append(flat(model)), {})[1])
     assert [bool(history.failure) for history in histories] == [False, True, False]
     assert not histories[1].rows or together is False
     assert all(torch.isfinite(weights).all() for weights in seen) or not together

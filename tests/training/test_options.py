@@ -160,6 +160,17 @@ def test_each_step_is_told_with_its_bound():
         (dict(save_every="a"), "save_every must be 0 or more and finite, got 'a'"),
         (dict(save_every=-1), "save_every must be 0 or more and finite, got -1"),
         (dict(checkpoint=5), "a checkpoint is the name of a file, got 5"),
+        (dict(checkpoint="a\0b"), "a checkpoint is the name of a file, got 'a"),
+        (dict(checkpoint="a" * 300), "no checkpoint can be written there .File name too long"),
+        (dict(objective=lambda *a, **o: None), "the objective must give a tensor of bounds, got NoneType"),
+        (dict(objective=lambda *a, **o: elbo(*a, **o).detach()), "no weight that is trained has a say in the objective"),
+        (dict(evaluate=3), "evaluate must be a function, got 3"),
+        (dict(on_step="a"), "on_step must be a function, got 'a'"),
+        (dict(on_epoch=[]), r"on_epoch must be a function, got \[\]"),
+        (dict(evaluate=lambda model: {"train": 1.0}), "evaluate names a column 'train', but a row has its own train"),
+        (dict(evaluate=lambda model: {1: 1.0}), "evaluate names a column 1, but a column's name is a text"),
+        (dict(evaluate=lambda model: {"valid": "a"}, patience=1), "'valid', which must hold numbers, got 'a'"),
+        (dict(lr=lambda step: "0.1"), "the schedule of lr must give .*, got '0.1' at step 1"),
         (dict(budget="a"), "a budget is a time such as 90s, 25m or 1h30m, not 'a'"),
         (dict(schedules=["beta"]), "schedules must map names of the objective"),
         (dict(schedules={"beta": lambda step: None}, objective=annealed), "schedule of beta must give .*, got None at step 1"),
@@ -211,6 +222,21 @@ def test_a_callable_that_hides_its_arguments_is_an_objective_too():
     assert fit(small(), X, Whole(), epochs=1).rows == fit(small(), X, elbo, epochs=1).rows
 
 
+@pytest.mark.parametrize("train", [fit, fit_mcem])
+def test_model_and_data_of_different_types_are_named(train):
+    with pytest.raises(VbookError, match=r"weights of float32, the data are float64: call x.to\(torch.float32\)"):
+        train(small(), X.double(), epochs=1)
+    with pytest.raises(VbookError, match=r"weights of float64, the data are float32: call x.to\(torch.float64\)"):
+        train(small().double(), X, epochs=1)
+    with pytest.raises(VbookError, match="the model must be a module of PyTorch, got NoneType"):
+        train(None, X, epochs=1)
+
+
+def test_a_model_with_nothing_to_train_is_named():
+    with pytest.raises(VbookError, match="are all weights frozen"):
+        fit(small().requires_grad_(False), X, epochs=1)
+
+
 @pytest.mark.parametrize("x", [None, torch.tensor(1.0), X.numpy()])
 def test_what_is_no_table_of_data_is_named(x):
     for train in (fit, fit_mcem):
@@ -220,7 +246,9 @@ def test_what_is_no_table_of_data_is_named(x):
 
 def test_probabilities_of_pixels_lie_between_0_and_1():
     with pytest.raises(VbookError, match=r"binarize takes x for probabilities, but its values lie in \[0, 2\]"):
-        fit(small(), 2 * X, epochs=1, binarize=True)
+        fit(vae(12, 2, hidden=(6,), likelihood="gaussian"), 2 * X, epochs=1, binarize=True)
+    with pytest.raises(VbookError, match=r"a Bernoulli likelihood takes x for probabilities, but its values lie in \[0, 5\]"):
+        fit(small(), 5 * X, epochs=1)
 
 
 def test_a_rate_that_warms_up_begins_at_nothing():
@@ -280,6 +308,9 @@ def test_out_of_memory_says_what_to_lower(error):
         (lambda: warmup(math.inf), "whole number"),
         (lambda: decay(0.0, 3), "above 0, got 0.0 and 3"),
         (lambda: decay(1.0, 0), "above 0, got 1.0 and 0"),
+        (lambda: decay(math.inf, 2), "finite numbers above 0, got inf and 2"),
+        (lambda: decay("a", None), "above 0, got 'a' and None"),
+        (lambda: warmup(None), "at least 1, got None"),
     ],
 )
 def test_bad_schedules_are_refused(make, words):

@@ -252,15 +252,24 @@ def test_a_checkpoint_of_another_model_or_version_is_refused(tmp_path, monkeypat
         fit(wider, X, elbo, epochs=3, batch_size=16, seed=4, checkpoint=file)
     assert torch.equal(flat(wider), start)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "FORMAT", 2)
-        with pytest.raises(VbookError, match="format is 1 there and 2 here"):
+        patch.setattr(checkpoints, "FORMAT", 3)
+        with pytest.raises(VbookError, match="format is 2 there and 3 here"):
             run("adam", checkpoint=file)
     monkeypatch.setattr(checkpoints.torch, "__version__", "99.0.0")
     with pytest.raises(VbookError, match=r"torch is .* there and 99\.0\.0 here"):
         run("adam", checkpoint=file)
 
 
-@pytest.mark.parametrize("content", [b"", b"no tensors", None])
+def with_facts(facts) -> bytes:
+    from safetensors.torch import save
+
+    return save({"weight": torch.ones(2)}, {"facts": json.dumps(facts)})
+
+
+FOREIGN = [with_facts(facts) for facts in ({}, [], {"run": [], "state": {}}, {"run": {}, "state": 3})]
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors", None, *FOREIGN])
 def test_a_file_that_is_no_checkpoint_is_refused_and_left_alone(content, tmp_path):
     file = tmp_path / "run.safetensors"
     if content is None:  # one of ours, cut short by a full disk of somebody else's making

@@ -14,6 +14,7 @@ from vbook.bench.limit import limit
 from vbook.bench.machine import compiler, machine
 from vbook.bench.peers import PEERS
 from vbook.bounds import elbo, elbo_analytic_kl
+from vbook.devices import check_device
 from vbook.errors import VbookError
 from vbook.models import vae
 from vbook.training import fit
@@ -34,6 +35,7 @@ def bench_train(device: str = "cpu", repetitions: int = 9, say: Callable[[str], 
     """
     if repetitions < 1:
         raise VbookError(f"repetitions must be at least 1, got {repetitions}")
+    check_device(device)
     x = _images(device)
     ways = {"limit": partial(limit(vae(**FIRST).to(device), BATCH), STEPS)}
     modes = list(MODES if torch.device(device).type == "cpu" else GPU_MODES)

@@ -44,7 +44,7 @@ def carried(old: Record, new: Record, others) -> list[Record]:
         row = chosen.profiles.get(other.profile)
         alike = other.experiment == new.experiment and other.code_digest == old.code_digest and not other.inputs
         alike = alike and _place(other) == _place(new)
-        if alike and other.status == "complete" and _plain(other.settings) == _plain(row):
+        if alike and other.status == "complete" and other.dirty is False and _plain(other.settings) == _plain(row):
             step = {"from": other.code_digest, "witness": new.id, "commit": new.commit, "date": new.date}
             step["digits"] = hashlib.sha256(_digits(new).encode()).hexdigest()[:16]
             today = dict(experiment_digest=chosen.digest(row), code_digest=new.code_digest)

@@ -11,6 +11,7 @@ from vbook.errors import VbookError
 from vbook.experiments.carrying import carrying
 from vbook.experiments.keeping import keep
 from vbook.experiments.registry import experiments, find, run
+from vbook.experiments.source import moved
 from vbook.noise import check_seed
 from vbook.profiles import check_profile
 from vbook.results import read_record, record_path
@@ -21,9 +22,11 @@ def reproduce(
 ) -> dict[str, str]:
     """Run the experiments ``ids`` (all when empty) at ``profile`` and commit their records; returns what became of each.
 
-    An experiment whose complete record still matches its code and settings is left alone unless ``force``. When the budget is
-    spent a training stops at a checkpoint, from which the next call goes on, and the rest stays ``not run``. Raises VbookError,
-    before anything runs, for unknown ids and profiles, broken records, and folders that can't be written.
+    An experiment whose complete record still matches its code and settings is left alone unless ``force``; a record that was made
+    with local changes matches nothing. When the budget is spent a training stops at a checkpoint, from which the next call goes
+    on, and the rest stays ``not run``, as it does once the package's files have changed since they were imported: the records
+    would be those of another code. Raises VbookError, before anything runs, for unknown ids and profiles, broken records, and
+    folders that can't be written.
     """
     check_profile(profile), check_seed(seed)
     if paths.root() is None:
@@ -36,7 +39,9 @@ def reproduce(
     for chosen in queue:
         record_id = f"{chosen.id}.{profile}"
         old = _complete(record_id)
-        if not force and old and old.experiment_digest == chosen.digest(chosen.profiles[profile]):
+        if moved():
+            fate[record_id] = "not run: files of the package have changed since this command began; run it again"
+        elif not force and old and not old.dirty and old.experiment_digest == chosen.digest(chosen.profiles[profile]):
             other = "" if old.seeds == [seed] else f", measured with seed {old.seeds[0]}; --force replaces it"
             fate[record_id] = f"up to date{other}"
         elif budget_seconds is not None and time.monotonic() - start >= budget_seconds:

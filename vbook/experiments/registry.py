@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from vbook.devices import check_device
 from vbook.errors import VbookError, nearest
 from vbook.experiments.keeping import keep, records_folder, sitting
 from vbook.experiments.setup import Interrupted, prepare
@@ -134,7 +135,7 @@ def run(
 
 def arguments(id: str, profile: str, seed: int, device: str, data_root) -> tuple:
     """The arguments of a run, checked: the key under which its outcome is remembered."""
-    return id, check_profile(profile), check_seed(seed), _check_device(device), data_root
+    return id, check_profile(profile), check_seed(seed), check_device(device), data_root
 
 
 def shows(progress: bool) -> bool:
@@ -173,23 +174,13 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         reason="interrupted" if outcome.interrupted else None,
         steps=outcome.steps,
         examples=outcome.examples,
-        wall_time_s=round(spent(), 1),
+        wall_time_s=round(spent() - sum(setup.waited), 1),
         device=_describe(device),
         **code,
     )
     if folder:
         keep(outcome, folder, folder / "weights")
     return outcome
-
-
-def _check_device(device: str) -> str:
-    try:
-        kind = torch.device(str(device)).type
-    except RuntimeError as error:
-        raise VbookError(f"unknown device {device!r}: {str(error).splitlines()[0]}") from None
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise VbookError("device 'cuda' asked for, but PyTorch finds no GPU here; use device='cpu'")
-    return str(device)
 
 
 def _describe(device: str) -> str:

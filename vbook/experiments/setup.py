@@ -24,6 +24,7 @@ class Setup:
     checkpoints: Path | None = None
     deadline: float | None = None
     inputs: dict[str, str] = field(default_factory=dict)
+    waited: list[float] = field(default_factory=list)  # seconds that ``run`` took
 
     def resumable(self, name: str) -> dict:
         """Options for ``fit`` and ``fit_mcem``: where the training ``name`` keeps its checkpoint, and how long it may take."""
@@ -43,7 +44,9 @@ class Setup:
 
         folder = self.checkpoints and self.checkpoints / experiment
         arguments = (experiment, self.profile, self.seed, self.device, self.data_root, self.progress)
+        start = time.time()
         outcome = run(*arguments, folder, self.resumable("")["budget"])
+        self.waited.append(time.time() - start)
         if outcome.interrupted:  # half a training would give whole numbers, and false ones
             raise Interrupted(experiment)
         self.inputs[experiment] = outcome.record.experiment_digest

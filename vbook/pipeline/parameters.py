@@ -1,16 +1,15 @@
 """The parameters cell: what a chapter accepts, what a user asks for, and what the executed copy shows."""
 
 import ast
-import re
 from pathlib import Path
 
+from vbook.devices import check_device
 from vbook.errors import VbookError, nearest
 from vbook.pipeline.notebook import tags
 from vbook.profiles import check_profile
 
 #: What every committed notebook carries.
 COMMITTED = {"profile": "smoke", "seed": 0, "device": "cpu", "data_root": None}
-_DEVICE = re.compile(r"cpu|mps|cuda(:\d+)?")
 
 
 def cell_of(nb: dict) -> dict:
@@ -89,7 +88,7 @@ def _check(name: str, value, default):
     if name == "profile":
         return check_profile(value)
     if name == "device":
-        return _device(str(value))
+        return check_device(value)
     if name == "data_root":
         return _folder(value)
     if isinstance(default, bool):
@@ -118,19 +117,6 @@ def _number(name: str, value, kind: type):
     if name == "seed" and not 0 <= number < 2**62:
         raise VbookError(f"the seed is 0 or more and below 2^62, not {number}")
     return number
-
-
-def _device(name: str) -> str:
-    if not _DEVICE.fullmatch(name):
-        raise VbookError(f"unknown device {name!r}{nearest(name, ['cpu', 'cuda', 'mps'])}")
-    if name != "cpu":
-        import torch
-
-        kind, _, number = name.partition(":")
-        there = torch.cuda.is_available() if kind == "cuda" else torch.backends.mps.is_available()
-        if not there or (number and int(number) >= torch.cuda.device_count()):
-            raise VbookError(f"this machine has no device {name!r}; use --device cpu")
-    return name
 
 
 def _folder(value) -> str:

@@ -29,7 +29,7 @@ class Record:
     ``metrics`` maps a name to ``{"mean", "standard_error", "n", "unit"}``; the standard error is that of the mean over ``n``
     values (data points, or what ``"over"`` names: seeds, blocks of estimates). ``series`` maps a name to a list of numbers.
     ``inputs`` maps the experiments whose models it measured to their digests; ``steps`` and the time leave these out. The time
-    is that of all sittings of a run that was resumed.
+    is that of all sittings of a run that was resumed (of its inputs only what a sitting that was cut off spent on them).
     ``carried`` lists the changes of code that the record has outlived because a run of the same experiment at another profile,
     measured before and after, kept every digit: evidence, and no proof (``vbook.experiments.carrying``).
     ``status`` is ``complete``, or ``partial`` with ``reason`` when the run was interrupted or shortened.

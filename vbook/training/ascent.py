@@ -14,7 +14,7 @@ from vbook.bounds import elbo
 from vbook.checkpoints import Checkpoint, describe_data, describe_function, describe_model, describe_schedule
 from vbook.noise import check_seed
 from vbook.training.averaging import Average
-from vbook.training.checks import check_binary, check_data, check_rates, check_schedules, marks
+from vbook.training.checks import check_data, check_probabilities, check_rates, check_schedules
 from vbook.training.history import History
 from vbook.training.loop import SAVE_EVERY, Loop, length
 from vbook.training.steps import Steps, optimizer_for
@@ -75,7 +75,6 @@ def fit(
     steps = length(len(x), batch_size, epochs, steps)
     check_rates(lr, weight_decay)
     check_schedules(schedules, objective)
-    rows_at = marks(rows_at, steps)
     ascent = optimizer_for(optimizer, model.parameters(), lr, weight_decay, x.device)
     shuffle, noise, pixels = (torch.Generator(x.device).manual_seed(check_seed(seed) + k) for k in (0, 0x5EED, 0xB175))
     history = History()
@@ -99,7 +98,7 @@ def fit(
     parts = {"model": model, "optimizer": ascent, "noise": noise}
     options = dict(lr=lr, schedules=schedules, mode=mode, size=min(batch_size, len(x)))
     if binarize:
-        check_binary(x)
+        check_probabilities(x, "binarize")
         parts["pixels"] = options["pixels"] = pixels
     climb = Steps(model, x, objective, ascent, noise, **options)
     update = climb
@@ -116,7 +115,7 @@ def fit(
     if checkpoint is not None:
         settings = dict(batch_size=batch_size, optimizer=optimizer, weight_decay=weight_decay, seed=seed, binarize=binarize)
         settings |= dict(lr=describe_schedule(lr) if callable(lr) else lr, average=average, patience=patience, watch=watch)
-        settings |= dict(objective=describe_function(objective), rows_at=None if rows_at is None else sorted(rows_at))
+        settings |= dict(objective=describe_function(objective), rows_at=None if rows_at is None else sorted(loop.rows_at))
         settings |= dict(schedules={name: describe_schedule(value) for name, value in (schedules or {}).items()})
         loop.checkpoint = Checkpoint(checkpoint, describe_model(model) | describe_data(x) | settings, parts)
     return loop.run(update, climb.settle)

@@ -1,25 +1,30 @@
-"""What is wrong with the arguments of a run, its data, its memory or its bound; no number depends on anything here."""
+"""What is wrong with the arguments of a run, its data, its memory or its bound.
+
+These functions look and raise, and return nothing that goes into a computation: no number depends on anything here.
+"""
 
 import inspect
 import math
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
 
 from vbook.bounds import terms
 from vbook.errors import Diverged, VbookError, nearest
+from vbook.networks import BernoulliDecoder
 
-LENGTHS = ("lr", "step_size")
+FRACTIONS = ("lr", "step_size")  # need not be whole
 NAMES = {"log_px_z": "log p(x|z)", "log_pz": "log p(z)", "log_qz_x": "log q(z|x)"}
 
 
 def positive(**sizes) -> None:
-    """VbookError for the first of ``sizes`` that is not a positive integer (those in LENGTHS: a positive number)."""
+    """VbookError for the first of ``sizes`` that is not a positive integer (those in FRACTIONS: a positive number)."""
     for name, value in sizes.items():
-        kind, types = ("number", int | float) if name in LENGTHS else ("integer", int)
+        kind, types = ("number", int | float) if name in FRACTIONS else ("integer", int)
         if isinstance(value, bool) or not isinstance(value, types) or not 0 < value < math.inf:
             raise VbookError(f"{name} must be a positive {kind}, got {value!r}")
 
@@ -41,36 +46,35 @@ def below_1(**shares) -> None:
 def check_rates(lr, weight_decay: float) -> None:
     """VbookError unless ``lr`` is above 0 (a schedule may begin at 0) and ``weight_decay`` finite and not below 0."""
     if callable(lr):
-        value_at(1, "lr", lr)
+        check_value(lr(1), "lr", 1)
     else:
         positive(lr=lr)
     at_least_0(weight_decay=weight_decay)
 
 
-def value_at(step: int, name: str, schedule: Callable[[int], float]) -> float:
-    """What the schedule of ``name`` says at ``step``; VbookError if that is no finite number, or a rate below 0."""
-    value, number = schedule(step), math.nan
-    with suppress(TypeError, ValueError):
-        number = float(value)
-    if not math.isfinite(number) or (name == "lr" and number < 0):
+def is_number(value) -> bool:
+    """Whether ``value`` is one number, NaN and infinity among them: Python's, NumPy's, or a tensor of one."""
+    return isinstance(value, Real) or (isinstance(value, Tensor) and value.numel() == 1)
+
+
+def check_value(value: float, name: str, step: int) -> None:
+    """VbookError if what the schedule of ``name`` gave at ``step`` is no finite number, or a rate below 0."""
+    if not is_number(value) or not math.isfinite(value) or (name == "lr" and value < 0):
         kind = "a finite number of at least 0" if name == "lr" else "a finite number"
         raise VbookError(f"the schedule of {name} must give {kind}, got {value!r} at step {step}")
-    return value
 
 
-def marks(rows_at: Collection[int] | None, steps: int) -> frozenset[int] | None:
-    """The steps of ``rows_at``; VbookError unless all of them are steps of the run."""
-    if rows_at is None:
-        return None
-    if not isinstance(rows_at, Collection):
+def check_marks(rows_at: Collection[int] | None, steps: int) -> None:
+    """VbookError unless all of ``rows_at`` are steps of the run."""
+    if not isinstance(rows_at, Collection | None):
         raise VbookError(f"rows_at must hold steps, as a list or a set does, got {rows_at!r}")
-    try:
-        chosen = frozenset(operator.index(mark) for mark in rows_at)
-    except TypeError:
-        raise VbookError(f"rows_at must hold whole numbers, the steps after which to take a row, got {rows_at!r}") from None
-    if outside := [mark for mark in sorted(chosen) if not 1 <= mark <= steps]:
-        raise VbookError(f"rows_at names step {outside[0]}, but the run has the steps 1 to {steps}")
-    return chosen
+    for mark in () if rows_at is None else rows_at:
+        try:
+            inside = 1 <= operator.index(mark) <= steps
+        except TypeError:
+            raise VbookError(f"rows_at must hold whole numbers, the steps after which to take a row, got {rows_at!r}") from None
+        if not inside:
+            raise VbookError(f"rows_at names step {mark}, but the run has the steps 1 to {steps}")
 
 
 def check_objective(objective: Callable, options: Iterable[str] = ()) -> None:
@@ -98,17 +102,46 @@ def check_weights(model: nn.Module, step: int) -> None:
             raise Diverged(f"step {step}: {name} is not finite after the update; try a smaller lr or look at the data", step)
 
 
-def measured(found) -> dict:
-    """What ``evaluate`` returned, if it is a dict; VbookError otherwise."""
+def check_hooks(**hooks) -> None:
+    """VbookError for the first of ``hooks`` that is there and can't be called."""
+    for name, hook in hooks.items():
+        if hook is not None and not callable(hook):
+            raise VbookError(f"{name} must be a function, got {hook!r}")
+
+
+def check_measured(found, row: Mapping) -> None:
+    """VbookError unless ``evaluate`` found a dict with names of its own, not those that ``row`` has already."""
     if not isinstance(found, dict):
         raise VbookError(f"evaluate must return a dict of numbers, got {type(found).__name__}")
-    return found
+    for name in found:
+        if not isinstance(name, str) or name in row:
+            taken = f"a row has its own {name}" if name in row else "a column's name is a text"
+            raise VbookError(f"evaluate names a column {name!r}, but {taken}")
 
 
-def check_binary(x: Tensor) -> None:
-    """VbookError unless all of x can be probabilities of pixels."""
-    if not (0 <= x.min() and x.max() <= 1):
-        raise VbookError(f"binarize takes x for probabilities, but its values lie in [{x.min():g}, {x.max():g}]")
+def check_watched(row: Mapping, watch: str) -> None:
+    """VbookError unless ``row`` has a number in the column that ``patience`` watches."""
+    if watch not in row:
+        raise VbookError(f"patience watches the column {watch!r}, but the rows have {', '.join(row)}")
+    if not is_number(row[watch]):
+        raise VbookError(f"patience watches the column {watch!r}, which must hold numbers, got {row[watch]!r}")
+
+
+def check_bound(bound, batch: Tensor) -> None:
+    """VbookError unless an objective gave one bound (B,) for each data point, on which the weights have a say."""
+    if not isinstance(bound, Tensor):
+        raise VbookError(f"the objective must give a tensor of bounds, got {type(bound).__name__}")
+    if bound.shape != batch.shape[:1]:  # a mean over the minibatch would go through, and be summed as if it were one of each
+        raise VbookError(f"the objective must give one bound a data point, ({len(batch)},), got {tuple(bound.shape)}")
+    if not bound.requires_grad:
+        raise VbookError("no weight that is trained has a say in the objective: is it detached, or are all weights frozen?")
+
+
+def check_probabilities(x: Tensor, taker: str) -> None:
+    """VbookError unless all of x can be probabilities of pixels, for which ``taker`` takes them."""
+    low, high = x.aminmax()
+    if not (low >= 0 and high <= 1):
+        raise VbookError(f"{taker} takes x for probabilities, but its values lie in [{low:g}, {high:g}]")
 
 
 def check_schedules(schedules, objective: Callable) -> None:
@@ -130,7 +163,9 @@ def check_gone(done: int, steps: int, path) -> None:
 
 
 def check_data(model: nn.Module, x: Tensor) -> None:
-    """VbookError unless x (N, D) and the weights are finite, x holds something, and both live on one device."""
+    """VbookError unless x (N, D) and the weights are finite, of one type and on one device, and fit the model's likelihood."""
+    if not isinstance(model, nn.Module):
+        raise VbookError(f"the model must be a module of PyTorch, got {type(model).__name__}")
     if not isinstance(x, Tensor):
         raise VbookError(f"x must be a tensor (N, D), got {type(x).__name__}: make one with torch.as_tensor")
     if not x.is_floating_point():
@@ -144,8 +179,14 @@ def check_data(model: nn.Module, x: Tensor) -> None:
     for name, weight in model.named_parameters():
         if weight.device.type != x.device.type:
             raise VbookError(f"the model is on {weight.device}, the data on {x.device}: move one with .to(device)")
+        if weight.dtype != x.dtype:
+            ours, theirs = (str(dtype).removeprefix("torch.") for dtype in (weight.dtype, x.dtype))
+            raise VbookError(f"the model has weights of {ours}, the data are {theirs}: call x.to(torch.{ours})")
         if not all(math.isfinite(bound) for bound in weight.detach().aminmax()):
             raise VbookError(f"the model holds NaN or infinity in {name} before the first step")
+
+    if isinstance(getattr(model, "decoder", None), BernoulliDecoder):
+        check_probabilities(x, "a Bernoulli likelihood")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The steps of a run, whatever a step does: the order of the data, the rows of the history, when to save and when to stop."""
 
 import math
+import operator
 import time
 from collections.abc import Callable, Collection
 
@@ -10,7 +11,16 @@ from torch import Tensor, nn
 from vbook.budget import seconds
 from vbook.checkpoints import Checkpoint
 from vbook.errors import VbookError
-from vbook.training.checks import at_least_0, check_gone, check_weights, marks, measured, positive
+from vbook.training.checks import (
+    at_least_0,
+    check_gone,
+    check_hooks,
+    check_marks,
+    check_measured,
+    check_watched,
+    check_weights,
+    positive,
+)
 from vbook.training.history import History
 
 SAVE_EVERY = 30.0  # seconds between checkpoints
@@ -26,6 +36,16 @@ def length(n: int, batch_size: int, epochs: int | None, steps: int | None) -> in
         raise VbookError(f"give the run's length as epochs or as steps, not {'neither' if epochs is None else 'both'}")
     positive(batch_size=batch_size, **({"steps": steps} if epochs is None else {"epochs": epochs}))
     return steps if epochs is None else epochs * math.ceil(n / batch_size)
+
+
+def marks(rows_at: Collection[int] | None, steps: int) -> frozenset[int] | None:
+    """``rows_at``, checked, as a set of whole numbers.
+
+    >>> sorted(marks([4, 2], steps=5))
+    [2, 4]
+    """
+    check_marks(rows_at, steps)
+    return None if rows_at is None else frozenset(map(operator.index, rows_at))
 
 
 def examples_in(steps: int, n: int, batch_size: int) -> int:
@@ -91,6 +111,7 @@ class Loop:
         if patience is not None:
             positive(patience=patience)
         at_least_0(save_every=save_every)
+        check_hooks(evaluate=evaluate, on_epoch=on_epoch, on_step=on_step)
         self.model, self.judged, self.history, self.steps = model, model, history, steps
         self.batches, self.rows_at = Batches(n, batch_size, generator), marks(rows_at, steps)
         self.evaluate, self.on_epoch, self.on_step = evaluate, on_epoch, on_step
@@ -148,7 +169,9 @@ class Loop:
         means = {name: float(value) / self.seen for name, value in self.sums.items()}
         row = {"epoch": epoch, "step": history.steps} | means | more
         if self.evaluate:
-            row |= measured(self.evaluate(judged))
+            found = self.evaluate(judged)
+            check_measured(found, row)
+            row |= found
         history.rows.append(row)
         bar.set_postfix_str(f"{history.column_name} {row['train']:.1f} nats")
         self.sums, self.seen = {}, 0
@@ -158,8 +181,7 @@ class Loop:
             self.on_epoch(judged, row)
 
     def _watch(self, row: dict) -> None:
-        if self.watch not in row:
-            raise VbookError(f"patience watches the column {self.watch!r}, but the rows have {', '.join(row)}")
+        check_watched(row, self.watch)
         value, best = row[self.watch], self.best["value"] if self.best else math.nan
         if self.best is None or value > best or (math.isnan(best) and not math.isnan(value)):
             weights = {name: t.detach().clone() for name, t in self.judged.state_dict().items()}

@@ -15,9 +15,9 @@ from vbook.checkpoints import as_file, saved_state
 from vbook.errors import Diverged, VbookError
 from vbook.noise import check_seed
 from vbook.training.ascent import fit
-from vbook.training.checks import at_least_0, check_data, check_objective, check_rates, marks
+from vbook.training.checks import at_least_0, check_data, check_hooks, check_objective, check_rates
 from vbook.training.history import CopyHistory
-from vbook.training.loop import SAVE_EVERY, examples_in, length
+from vbook.training.loop import SAVE_EVERY, examples_in, length, marks
 from vbook.training.steps import optimizer_for
 from vbook.training.together import Together
 
@@ -69,6 +69,9 @@ def fit_many(
     rates, options = _rates(lr, count, weight_decay), _options(options, count)
     check_objective(objective, options)
     at_least_0(save_every=save_every)
+    check_hooks(evaluate=evaluate)
+    if not isinstance(together, bool | None):
+        raise VbookError(f"together must be True, False or None, got {together!r}")
     optimizer_for(optimizer, models[0].parameters(), rates[0], weight_decay, x.device)  # an unknown one is named here
     for model in models[1:]:
         if difference := _difference(models[0], model):
@@ -88,6 +91,10 @@ def fit_many(
     return (_together if together else _in_turn)(models, x, objective, grid, steps=steps, **settings)
 
 
+class Unbatchable(VbookError):
+    """An objective, or a model, that torch.func can't run on stacked weights."""
+
+
 def _difference(one: nn.Module, other: nn.Module) -> str:
     """What tells two networks apart beside their weights, in words; empty where nothing does."""
     layers = ([repr(layer) for layer in model.modules() if not list(layer.children())] for model in (one, other))
@@ -105,8 +112,8 @@ def _as_list(models) -> list[nn.Module]:
     for k, model in enumerate(models):
         if not isinstance(model, nn.Module):
             raise VbookError(f"models[{k}] must be a module of PyTorch, got {type(model).__name__}")
-        if any(model is other for other in models[:k]):
-            raise VbookError(f"models[{k}] is in the list twice; each copy needs weights of its own: copy.deepcopy(model)")
+        if {id(weight) for weight in model.parameters()} & {id(w) for other in models[:k] for w in other.parameters()}:
+            raise VbookError(f"models[{k}] shares weights with one before it; each needs its own: copy.deepcopy(model)")
     return models
 
 
@@ -145,7 +152,13 @@ def _of_copy(file: Path, k: int) -> Path:
 
 
 def _together(models, x, objective, grid, **settings) -> list[CopyHistory]:
-    return Together(models, x, objective, grid, **settings).run()
+    try:
+        return Together(models, x, objective, grid, **settings).run()
+    except RuntimeError as error:
+        if "vmap" in str(error):
+            said = str(error).partition("\n")[0]
+            raise Unbatchable(f"torch.func can't train these models together ({said}); leave together out") from error
+        raise
 
 
 def _in_turn(models, x, objective, grid, *, checkpoint=None, budget=None, **settings) -> list[CopyHistory]:
@@ -184,7 +197,7 @@ def _together_is_faster(models, x, objective, grid, settings) -> bool:
         start = time.perf_counter()
         try:
             way(trial, x[:rows], objective, grid, steps=TRIAL, rows_at=(), **settings)
-        except RuntimeError:  # what torch.func can't batch (a branch on a value) runs in turn all the same
+        except (Unbatchable, RuntimeError):  # what torch.func can't batch (a branch on a value) runs in turn all the same
             return False
         taken[way] = time.perf_counter() - start  # the second time counts: the first pays for loading
     return taken[_together] < taken[_in_turn]

@@ -6,6 +6,7 @@ objective: the weight of the KL, the minimum of free bits.
 
 import math
 from collections.abc import Callable
+from numbers import Real
 
 from vbook.errors import VbookError
 
@@ -17,8 +18,8 @@ def warmup(steps: int) -> Callable[[int], float]:
     >>> [beta(step) for step in range(1, 7)]
     [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
     """
-    if not 1 <= steps < math.inf or steps != int(steps):
-        raise VbookError(f"steps must be a whole number of at least 1, got {steps}")
+    if not isinstance(steps, Real) or not 1 <= steps < math.inf or steps != int(steps):
+        raise VbookError(f"steps must be a whole number of at least 1, got {steps!r}")
     return lambda step: min(1.0, (step - 1) / steps)
 
 
@@ -29,6 +30,6 @@ def decay(start: float, halflife: float) -> Callable[[int], float]:
     >>> [rate(step) for step in (1, 3, 5)]
     [0.1, 0.05, 0.025]
     """
-    if not (start > 0 and halflife > 0):
-        raise VbookError(f"start and halflife must be above 0, got {start} and {halflife}")
+    if not all(isinstance(value, Real) and 0 < value < math.inf for value in (start, halflife)):
+        raise VbookError(f"start and halflife must be finite numbers above 0, got {start!r} and {halflife!r}")
     return lambda step: start * 0.5 ** ((step - 1) / halflife)

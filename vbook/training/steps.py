@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vbook.errors import Diverged, VbookError, nearest
 from vbook.noise import Listener, Tape
-from vbook.training.checks import blame, in_words, value_at
+from vbook.training.checks import blame, check_bound, check_value, in_words
 from vbook.training.graphs import captured
 
 OPTIMIZERS = {
@@ -89,14 +89,16 @@ class Steps:
         if self.later:
             self.at.fill_(step)
         if callable(self.lr):
-            rate = value_at(step, "lr", self.lr)
+            rate = self.lr(step)
+            check_value(rate, "lr", step)
             for group in self.ascent.param_groups:
                 if isinstance(group["lr"], Tensor):
                     group["lr"].fill_(rate)
                 else:
                     group["lr"] = rate
         for name, schedule in self.schedules.items():
-            value = value_at(step, name, schedule)
+            value = schedule(step)
+            check_value(value, name, step)
             if self.later:
                 self.values[name].fill_(value)
             else:
@@ -108,8 +110,7 @@ class Steps:
 
     def _step(self, step: int, batch: Tensor) -> Tensor:
         bound = self.objective(self.model, batch, generator=self.noise, **self.values)  # (B,), with ε ~ p(ε) inside
-        if bound.shape != batch.shape[:1]:  # a mean over the minibatch would go through, and be summed as if it were one of each
-            raise VbookError(f"the objective must give one bound a data point, ({len(batch)},), got {tuple(bound.shape)}")
+        check_bound(bound, batch)
         loss = -bound.mean()
         for p in self.weights:  # what zero_grad does, without its ceremony: 2 % of a step
             p.grad = None

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vbook.budget import seconds
 from vbook.checkpoints import Checkpoint, describe_data, describe_function, describe_model
-from vbook.training.checks import check_gone, in_words, measured
+from vbook.training.checks import check_gone, check_measured, in_words
 from vbook.training.copies import Copies
 from vbook.training.history import CopyHistory
 from vbook.training.loop import SAVE_EVERY, Batches, examples_in, progress_bar
@@ -95,7 +95,9 @@ class Together:
         for history, model, mean, wrong in zip(self.histories, self.models, means, failed, strict=True):
             if not wrong:
                 row = {"epoch": epoch, "step": self.done, "train": mean}
-                history.rows.append(row | (measured(self.evaluate(model)) if self.evaluate else {}))
+                found = self.evaluate(model) if self.evaluate else {}
+                check_measured(found, row)
+                history.rows.append(row | found)
         self.sums, self.seen = self.x.new_zeros(len(self.models)), 0
 
     def _save(self) -> None:
