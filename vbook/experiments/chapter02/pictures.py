@@ -7,7 +7,7 @@ import torch
 from vbook.bounds import elbo_analytic_kl
 from vbook.evaluation import evaluate
 from vbook.experiments.chapter02.digits import DATA, train_vae, with_bounds
-from vbook.experiments.chapter02.rivals import Run, outside
+from vbook.experiments.chapter02.rivals import Run, at_both_ends, outside
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
 
@@ -48,19 +48,15 @@ def frey_2(setup: Setup) -> Outcome:
     curves, first, steps, examples = {"train": [], "test": []}, None, 0, 0
     seeds = [setup.seed + k for k in range(setup.runs)]
 
-    def measure(model):
-        ends = {"train": x, "test": rest}
-        return {name: evaluate(model, images, elbo_analytic_kl).mean for name, images in ends.items()}
-
     for seed in seeds:
         run = Run(setup, "aevb", x, 2, "gaussian", seed)
-        model = run.train(setup.lr, setup.marks, measure)
+        model = run.train(setup.lr, setup.marks, at_both_ends(x, rest))
         first = first or (model, run.architecture)
         steps, examples = steps + run.history.steps, examples + run.history.examples
         if run.history.interrupted:
             return Outcome({}, {}, *first, {}, steps, examples, interrupted=True, seeds=seeds)
         for end, rows in curves.items():
-            rows.append(run.history.column(end))
+            rows.append(run.history.column(f"at_{end}"))
     means = {end: torch.tensor(rows, dtype=torch.float64) for end, rows in curves.items()}  # (seeds, marks)
     metrics = {
         f"elbo_{end}_{at}": over_seeds(rows[:, k]) for end, rows in means.items() for k, at in enumerate(("early", "late"))

@@ -77,6 +77,12 @@ def outside(setup: Setup):
     return torch.cat([setup.valid.x, setup.test.x]) if setup.train.name == "frey-face" else setup.test.x
 
 
+def at_both_ends(train, test):
+    """For ``Run.train``: model -> its bound on training and on test images."""
+    ends = {"at_train": train, "at_test": test}
+    return lambda model: {name: evaluate(model, images, elbo_analytic_kl).mean for name, images in ends.items()}
+
+
 def compare_bounds(setup: Setup, likelihood: str) -> Outcome:
     """Figure 2.5 on one data set: the bound on training and test images as training goes on, for each size and method.
 
@@ -86,10 +92,7 @@ def compare_bounds(setup: Setup, likelihood: str) -> Outcome:
     metrics, series, rows = {}, {"examples": list(setup.marks)}, {}
     steps = examples = 0
 
-    def measure(model):
-        ends = {"train": x[: setup.points], "test": test}
-        return {name: evaluate(model, images, elbo_analytic_kl).mean for name, images in ends.items()}
-
+    measure = at_both_ends(x[: setup.points], test)
     for z_dim in setup.sizes:
         for method in OBJECTIVES:
             run = Run(setup, method, x, z_dim, likelihood)
@@ -100,7 +103,7 @@ def compare_bounds(setup: Setup, likelihood: str) -> Outcome:
             key = f"{method}_{z_dim}"
             rows[method] = per_datapoint(model, test, elbo_analytic_kl)
             metrics[f"elbo_test_{key}"] = summarize(rows[method]).metric()
-            series |= {f"{key}_{end}": [round(v, 3) for v in run.history.column(end)] for end in ("train", "test")}
+            series |= {f"{key}_{end}": [round(v, 3) for v in run.history.column(f"at_{end}")] for end in ("train", "test")}
             series[f"{key}_rate"] = [rate]
         metrics[f"advantage_{z_dim}"] = summarize(rows["aevb"] - rows["wake_sleep"]).metric()
     metrics["least_advantage"] = min((metrics[f"advantage_{z_dim}"] for z_dim in setup.sizes), key=lambda entry: entry["mean"])
