@@ -8,7 +8,7 @@ import torch
 
 from vbook.bounds import elbo_analytic_kl
 from vbook.evaluation import Estimate
-from vbook.experiments.chapter02 import pictures
+from vbook.experiments.chapter02 import pictures, rivals
 
 TRAIN, VALID, TEST = torch.full((4, 3), 1.0), torch.full((2, 3), 2.0), torch.full((3, 3), 3.0)
 
@@ -50,7 +50,8 @@ def stub(monkeypatch):
     monkeypatch.setattr(pictures, "Run", StubRun)
     monkeypatch.setattr(StubRun, "asked", [])
     monkeypatch.setattr(StubRun, "stop", -1)
-    monkeypatch.setattr(pictures, "evaluate", evaluate)
+    for module in (pictures, rivals):
+        monkeypatch.setattr(module, "evaluate", evaluate)
 
 
 def test_frey_2_averages_over_seeds_at_each_mark(stub):
