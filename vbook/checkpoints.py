@@ -33,7 +33,6 @@ class Checkpoint:
         try:  # now, rather than when the first hour of training is to be saved
             if self.path.is_dir():
                 raise VbookError(f"{self.path} is a folder; a checkpoint is a file in one")
-            self.path.exists()  # a name that is too long
             paths.try_to_write(self.path.parent)
             paths.sweep(self.path)
         except OSError as error:
@@ -83,6 +82,10 @@ def as_file(path: str | Path) -> Path:
     """The path of a checkpoint's file; VbookError for what names none."""
     if not isinstance(path, str | os.PathLike) or "\0" in str(path):
         raise VbookError(f"a checkpoint is the name of a file, got {path!r}")
+    try:
+        Path(path).exists()
+    except OSError as error:
+        raise VbookError(f"{path}: no checkpoint can be written there ({error.strerror or error})") from error
     return Path(path)
 
 

@@ -1,7 +1,5 @@
 """Where tensors live: the devices that the book knows, and whether this machine has them."""
 
-import re
-
 from vbook.errors import VbookError, nearest
 
 DEVICES = ("cpu", "cuda", "mps")
@@ -10,12 +8,12 @@ DEVICES = ("cpu", "cuda", "mps")
 def check_device(name: str) -> str:
     """``name`` if it is cpu, cuda, cuda:1 or mps and this machine has it, else a VbookError."""
     name = str(name)
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+    kind, colon, number = name.partition(":")
+    if kind not in DEVICES or (colon and not (kind == "cuda" and number.isdecimal())):
         raise VbookError(f"unknown device {name!r}{nearest(name, DEVICES)}")
     if name != "cpu":
         import torch
 
-        kind, _, number = name.partition(":")
         there = torch.cuda.is_available() if kind == "cuda" else torch.backends.mps.is_available()
         if not there or (number and int(number) >= torch.cuda.device_count()):
             raise VbookError(f"device {name!r} asked for, but PyTorch finds no such device here; use cpu")

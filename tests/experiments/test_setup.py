@@ -57,7 +57,7 @@ def test_the_time_is_that_of_all_sittings(judge, tmp_path, monkeypatch):
     """A sitting that ended well or was killed counts from its begin to its last checkpoint; pauses don't count."""
     now = [1_000.0]
     monkeypatch.setattr(keeping.time, "time", lambda: now[0])
-    spent = keeping.sitting(tmp_path)
+    spent, _ = keeping.sitting(tmp_path)
     now[0] = 1_030.0
     assert spent() == 30.0
     (tmp_path / "inside").mkdir()
@@ -65,12 +65,12 @@ def test_the_time_is_that_of_all_sittings(judge, tmp_path, monkeypatch):
         (tmp_path / f"{name}.safetensors").touch()
         os.utime(tmp_path / f"{name}.safetensors", (moment, moment))
     now[0] = 9_000.0
-    again = keeping.sitting(tmp_path)
+    again, _ = keeping.sitting(tmp_path)
     now[0] = 9_007.0
     assert again() == 57.0
-    third = keeping.sitting(tmp_path)  # the second left no checkpoint behind
+    third, _ = keeping.sitting(tmp_path)  # the second left no checkpoint behind
     assert third() == 50.0
-    assert keeping.sitting(None)() == 0.0
+    assert keeping.sitting(None)[0]() == 0.0
     assert run(judge, checkpoints=tmp_path).record.wall_time_s == 50.0
 
 
@@ -109,8 +109,38 @@ def test_code_that_moved_after_its_import_leaves_no_clean_record(judge, monkeypa
     monkeypatch.setattr(registry, "moved", lambda: True)
     assert run(judge).record.dirty is True
     assert not source.moved()
-    monkeypatch.setattr(source, "LOADED", 0.0)
-    assert source.moved()
+    for change in ({}, source.LOADED | {source.PACKAGE / "gone.py": (1, 1)}, dict.fromkeys(source.LOADED, (1, 1))):
+        monkeypatch.setattr(source, "LOADED", change)
+        assert source.moved()
+
+
+CLEAN = dict(commit="c0ffee", dirty=False, package_digest="sha256:one")
+
+
+@pytest.mark.parametrize(("first", "clean"), [({}, True), (dict(dirty=True), False), (dict(package_digest="sha256:two"), False)])
+def test_a_run_in_two_sittings_is_clean_if_both_are_of_one_clean_code(judge, tmp_path, monkeypatch, first, clean):
+    monkeypatch.setattr(registry, "conditions", lambda: CLEAN | first)
+    assert run(judge, checkpoints=tmp_path, budget=1e-9).interrupted
+    monkeypatch.setattr(registry, "conditions", lambda: dict(CLEAN))
+    while (outcome := run(judge, checkpoints=tmp_path, budget=10)).interrupted:
+        pass
+    assert outcome.record.status == "complete" and outcome.record.dirty is not clean
+
+
+def test_a_record_of_an_input_with_local_changes_has_them_too(judge, monkeypatch):
+    seen = iter([False, True])  # the files change after the experiment has begun and before its input does
+    monkeypatch.setattr(registry, "conditions", lambda: CLEAN | dict(dirty=next(seen)))
+    assert run(judge).record.dirty is True
+
+
+def test_another_number_of_threads_does_not_resume(judge, tmp_path, monkeypatch):
+    assert run(judge, checkpoints=tmp_path, budget=1e-9).interrupted
+    threads = keeping.torch.get_num_threads()
+    monkeypatch.setattr(keeping.torch, "get_num_threads", lambda: threads + 1)
+    with pytest.raises(
+        VbookError, match=f"begun with {threads} threads?, and here are {threads + 1}; set OMP_NUM_THREADS={threads}"
+    ):
+        run(judge, checkpoints=tmp_path)
 
 
 def test_without_a_folder_nothing_is_saved_and_names_make_files(tmp_path):

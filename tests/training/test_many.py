@@ -109,6 +109,21 @@ def test_a_copy_that_diverges_does_not_stop_the_others(together, worst):
         torch.testing.assert_close(flat(models[k]), flat(expected[k]), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda bound: bound.mean(), r"one bound a data point, \(16,\), got \(\)"),
+        (lambda bound: bound[:1], r"one bound a data point, \(16,\), got \(1,\)"),
+        (lambda bound: bound.detach(), "no weight that is trained has a say"),
+        (lambda bound: 3.0, "a tensor of bounds, got float"),
+    ],
+)
+def test_both_ways_ask_the_same_of_an_objective(together, answer, words):
+    with pytest.raises(VbookError, match=words):
+        fit_many(three(), X, lambda *args, **options: answer(elbo(*args, **options)), steps=2, batch_size=16, together=together)
+
+
 def test_a_copy_that_has_diverged_stays_out():
     """Its bound is infinite at the third step alone; what it computes later is finite, and no business of anybody's."""
     calls = []
@@ -254,6 +269,8 @@ def test_only_a_divergence_is_a_copys_own_affair(together):
         (dict(save_every="a"), "save_every must be 0 or more"),
         (dict(checkpoint=5), "a checkpoint is the name of a file, got 5"),
         (dict(evaluate=1), "evaluate must be a function, got 1"),
+        (dict(objective=annealed), "the objective needs a value for 'beta'"),
+        (dict(checkpoint="a" * 300), "no checkpoint can be written there .File name too long"),
         (dict(evaluate=lambda model: {"step": 1}), "evaluate names a column 'step'"),
     ],
 )

@@ -165,6 +165,10 @@ def test_each_step_is_told_with_its_bound():
         (dict(objective=lambda *a, **o: None), "the objective must give a tensor of bounds, got NoneType"),
         (dict(objective=lambda *a, **o: elbo(*a, **o).detach()), "no weight that is trained has a say in the objective"),
         (dict(evaluate=3), "evaluate must be a function, got 3"),
+        (dict(evaluate=lambda: {}), r"evaluate is called with the model; the function given takes \(\)"),
+        (dict(on_step=lambda step: None), r"on_step is called with the step and the bound; the function given takes \(step\)"),
+        (dict(objective=annealed), "the objective needs a value for 'beta'"),
+        (dict(evaluate=lambda model: {"v": 1}, patience=1, watch=["v"]), r"patience watches the column \['v'\]"),
         (dict(on_step="a"), "on_step must be a function, got 'a'"),
         (dict(on_epoch=[]), r"on_epoch must be a function, got \[\]"),
         (dict(evaluate=lambda model: {"train": 1.0}), "evaluate names a column 'train', but a row has its own train"),
@@ -233,7 +237,7 @@ def test_model_and_data_of_different_types_are_named(train):
 
 
 def test_a_model_with_nothing_to_train_is_named():
-    with pytest.raises(VbookError, match="are all weights frozen"):
+    with pytest.raises(VbookError, match="nothing to train: it has no weights, or all of them are frozen"):
         fit(small().requires_grad_(False), X, epochs=1)
 
 

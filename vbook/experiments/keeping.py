@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from vbook import paths
 from vbook.errors import VbookError
 from vbook.results import Record, save_record
@@ -26,21 +28,30 @@ def records_folder() -> Path | None:
     return Path(name)
 
 
-def sitting(folder: Path | None) -> Callable[[], float]:
-    """Begin a sitting of a run with checkpoints in ``folder``; what it returns tells the seconds in all sittings so far.
+def sitting(folder: Path | None, code: dict | None = None) -> tuple[Callable[[], float], bool]:
+    """Begin a sitting of a run with checkpoints in ``folder``: how to ask for the seconds in all sittings, and if all are clean.
 
-    A sitting that was killed counts up to its last checkpoint.
+    A sitting that was killed counts up to its last checkpoint. Clean are sittings of a package without local changes, the same
+    in all of them; ``code`` has the ``dirty`` and the ``package_digest`` of this one. VbookError where an earlier sitting had
+    another number of threads, which rounds otherwise.
     """
-    start, earlier = time.time(), 0.0
+    start, earlier, threads = time.time(), 0.0, torch.get_num_threads()
+    about = {"threads": threads, "package": (code or {}).get("package_digest"), "clean": not (code or {}).get("dirty")}
     if folder:
         file = folder / "sittings.json"
         if file.is_file():
             before = json.loads(file.read_text(encoding="utf-8"))
+            if before.get("threads", threads) != threads:
+                raise VbookError(
+                    f"{folder}: holds a run begun with {before['threads']} threads, and here are {threads}; "
+                    f"set OMP_NUM_THREADS={before['threads']}, or delete the folder to begin anew"
+                )
             last = max((path.stat().st_mtime for path in folder.rglob("*.safetensors")), default=0.0)
             earlier = before["seconds"] + max(last - before["began"], 0.0)
+            about["clean"] = about["clean"] and before.get("clean", False) and before.get("package") == about["package"]
         with written(file, "w") as out:
-            json.dump({"seconds": earlier, "began": start}, out)
-    return lambda: earlier + time.time() - start
+            json.dump({"seconds": earlier, "began": start} | about, out)
+    return lambda: earlier + time.time() - start, about["clean"]
 
 
 def keep(outcome, records: Path, weights: Path) -> Record:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from vbook import paths
+from vbook.devices import check_device
 from vbook.errors import VbookError
 from vbook.experiments.carrying import carrying
 from vbook.experiments.keeping import keep
@@ -28,7 +29,7 @@ def reproduce(
     would be those of another code. Raises VbookError, before anything runs, for unknown ids and profiles, broken records, and
     folders that can't be written.
     """
-    check_profile(profile), check_seed(seed)
+    check_profile(profile), check_seed(seed), check_device(device)
     if paths.root() is None:
         raise VbookError("records are written into the book's checkout; clone the repository to reproduce them")
     queue = [find(id) for id in ids] or list(experiments().values())

@@ -153,14 +153,18 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
     chosen, folder = find(id), records_folder()
     deadline = budget and time.monotonic() + budget
     setup = prepare(chosen, profile, seed, device, data_root, progress, checkpoints, deadline)
-    train, settings, spent = setup.train, setup.settings, sitting(checkpoints)
+    train, settings = setup.train, setup.settings
     # Before it runs: what is edited or merged meanwhile is not what was measured.
     code = dict(experiment_digest=chosen.digest(settings), code_digest=chosen.code_digest()) | conditions()
-    code["dirty"] = code["dirty"] or moved()
+    code["dirty"] = code.get("dirty") or moved()
+    spent, clean = sitting(checkpoints, code)
     try:
         outcome = chosen.function(setup)
     except Interrupted:
         outcome = Outcome({}, interrupted=True)
+    inputs = [FINISHED[arguments(name, profile, seed, device, data_root)].record for name in setup.inputs]
+    if not clean or any(record.dirty for record in inputs):  # what an earlier sitting or an input ran is part of this
+        code["dirty"] = True
     outcome.record = new_record(
         experiment=id,
         profile=profile,

@@ -3,7 +3,6 @@
 import ast
 import functools
 import inspect
-import time
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -21,12 +20,16 @@ FRAMEWORK = (
 )
 
 
-LOADED = time.time()
+def _files() -> dict[Path, tuple[int, int]]:
+    return {path: (found.st_mtime_ns, found.st_size) for path in PACKAGE.rglob("*.py") if (found := path.stat())}
+
+
+LOADED = _files()
 
 
 def moved() -> bool:
-    """Whether a file of the package has changed since it was imported: what runs is then not what lies on the disk."""
-    return any(path.stat().st_mtime > LOADED for path in PACKAGE.rglob("*.py"))
+    """Whether a file of the package has come, gone or changed since the import: what runs is then not what lies on the disk."""
+    return _files() != LOADED
 
 
 def code_of(function) -> str:

@@ -65,10 +65,13 @@ def verdict(
 def changed(record: Record) -> bool:
     """Whether the experiment behind a record is gone or has other code or settings than when it was measured.
 
-    Records without an experiment, such as what a chapter costs, never change.
+    So it is, as far as anybody can tell, where the record was made with local changes. Records without an experiment, such as
+    what a chapter costs, never change.
     """
     if not record.experiment_digest:
         return False
+    if record.dirty:
+        return True
     from vbook.experiments import experiments  # here, because it loads torch and the ledger's readers don't need it
 
     experiment = experiments().get(record.experiment)

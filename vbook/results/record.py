@@ -225,12 +225,12 @@ def _commit() -> tuple[str | None, bool | None]:
 
     try:
         head = git("rev-parse", "HEAD")
-        changed = git("status", "--porcelain", "--", "vbook", "pyproject.toml")
+        changed = git("status", "--porcelain", "--untracked-files=all", "--", "vbook", "pyproject.toml")
     except (OSError, subprocess.TimeoutExpired):
         return None, None
     if head.returncode:
         return None, None
-    return head.stdout.strip(), bool(changed.stdout.strip())
+    return head.stdout.strip(), None if changed.returncode else bool(changed.stdout.strip())
 
 
 def _versions() -> dict:

@@ -87,7 +87,8 @@ def said(one: Verdict) -> str:
         return f"better by {distance}"
     if one.word in ("short", "different"):
         return f"**{one.word} by {distance}**"
-    reason = one.record.reason if one.word == "partial" else "the experiment has changed since"
+    stale = "measured with local changes" if one.record.dirty else "the experiment has changed since"
+    reason = one.record.reason if one.word == "partial" else stale
     return f"**{one.word}: {reason}**"
 
 

@@ -18,6 +18,7 @@ from vbook.errors import Diverged, VbookError, nearest
 from vbook.networks import BernoulliDecoder
 
 FRACTIONS = ("lr", "step_size")  # need not be whole
+GIVEN = {"evaluate": ("the model",), "on_epoch": ("the model", "the row"), "on_step": ("the step", "the bound")}
 NAMES = {"log_px_z": "log p(x|z)", "log_pz": "log p(z)", "log_qz_x": "log q(z|x)"}
 
 
@@ -89,10 +90,13 @@ def check_objective(objective: Callable, options: Iterable[str] = ()) -> None:
         return
     if "generator" not in taken:
         raise VbookError("the objective must take the keyword generator, from which its noise is drawn")
-    free = [name for name in list(taken)[2:] if name != "generator"]
+    free = {name: parameter for name, parameter in list(taken.items())[2:] if name != "generator"}
     for name in options:
         if name not in free:
             raise VbookError(f"the objective has no option {name!r}{nearest(name, free) if free else ''}")
+    for name, parameter in free.items():
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL and name not in options:
+            raise VbookError(f"the objective needs a value for {name!r}: functools.partial(objective, {name}=...) is one with it")
 
 
 def check_weights(model: nn.Module, step: int) -> None:
@@ -103,10 +107,20 @@ def check_weights(model: nn.Module, step: int) -> None:
 
 
 def check_hooks(**hooks) -> None:
-    """VbookError for the first of ``hooks`` that is there and can't be called."""
+    """VbookError for the first of ``hooks`` that is there and can't be called with what it will be given."""
     for name, hook in hooks.items():
         if hook is not None and not callable(hook):
             raise VbookError(f"{name} must be a function, got {hook!r}")
+        try:
+            signature = inspect.signature(hook) if hook else None
+        except (TypeError, ValueError):  # not every callable tells
+            continue
+        try:
+            if signature:
+                signature.bind(*GIVEN[name])
+        except TypeError:
+            given = " and ".join(GIVEN[name])
+            raise VbookError(f"{name} is called with {given}; the function given takes {signature}") from None
 
 
 def check_measured(found, row: Mapping) -> None:
@@ -121,7 +135,7 @@ def check_measured(found, row: Mapping) -> None:
 
 def check_watched(row: Mapping, watch: str) -> None:
     """VbookError unless ``row`` has a number in the column that ``patience`` watches."""
-    if watch not in row:
+    if not isinstance(watch, str) or watch not in row:
         raise VbookError(f"patience watches the column {watch!r}, but the rows have {', '.join(row)}")
     if not is_number(row[watch]):
         raise VbookError(f"patience watches the column {watch!r}, which must hold numbers, got {row[watch]!r}")
@@ -170,7 +184,7 @@ def check_data(model: nn.Module, x: Tensor) -> None:
         raise VbookError(f"x must be a tensor (N, D), got {type(x).__name__}: make one with torch.as_tensor")
     if not x.is_floating_point():
         raise VbookError(f"x must hold floating-point numbers, got {x.dtype}: call .float()")
-    if x.ndim < 2 or len(x) == 0:
+    if x.ndim < 2 or x.numel() == 0:
         raise VbookError(f"x must hold at least one data point and have shape (N, D), got {tuple(x.shape)}")
     if not all(math.isfinite(bound) for bound in x.aminmax()):  # one pass, without a copy of the data
         bad = (~torch.isfinite(x)).flatten(1).any(1)
@@ -185,6 +199,8 @@ def check_data(model: nn.Module, x: Tensor) -> None:
         if not all(math.isfinite(bound) for bound in weight.detach().aminmax()):
             raise VbookError(f"the model holds NaN or infinity in {name} before the first step")
 
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise VbookError("the model has nothing to train: it has no weights, or all of them are frozen")
     if isinstance(getattr(model, "decoder", None), BernoulliDecoder):
         check_probabilities(x, "a Bernoulli likelihood")
 

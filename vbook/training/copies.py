@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from vbook.noise import Listener, Tape
+from vbook.training.checks import check_bound
 from vbook.training.graphs import captured
 from vbook.training.steps import optimizer_for
 
@@ -54,8 +55,8 @@ class Copies:
         """Learn which noise the objective draws for a minibatch of this size."""
         if rows.shape[1] not in self.heard:
             listener = self.heard[rows.shape[1]] = Listener(torch.Generator(self.x.device))
-            with torch.no_grad():
-                self.objective(self.models[0], self.x[rows[0]], generator=listener, **self.first)
+            batch = self.x[rows[0]]
+            check_bound(self.objective(self.models[0], batch, generator=listener, **self.first), batch)
 
     def __call__(self, step: int, rows: Tensor) -> Tensor:
         """One step on ``rows`` (K, B): the sums of the bounds, (K,)."""
