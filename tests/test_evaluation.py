@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -40,8 +41,10 @@ def test_evaluate_does_not_depend_on_how_often_it_is_called_and_builds_no_graph(
     a, b = evaluate(MODEL, X, seed=3), evaluate(MODEL, X, seed=3)
     assert a == b and a != evaluate(MODEL, X, seed=4)
     assert not per_datapoint(MODEL, X).requires_grad
-    with pytest.raises(VbookError, match="at least 1"):
+    with pytest.raises(VbookError, match="batch_size must be a positive integer, got 0"):
         per_datapoint(MODEL, X, batch_size=0)
+    with pytest.raises(VbookError, match="samples must be a positive integer, got 0"):
+        all_log_weights(MODEL, X, 0)
 
 
 def test_batches_cover_every_row_in_order():
@@ -236,3 +239,21 @@ def test_each_chain_of_the_sandwich_has_its_own_step():
     truth = Normal(0.0, torch.tensor([2.0, 90_001.0], **F64).sqrt()).log_prob(x[:, 0])
     for estimate in sandwich(TwoWidths(), x, draws=200, warm_up=200):
         torch.testing.assert_close(estimate, truth, atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (255 * torch.ones(4, 6), r"a Bernoulli likelihood takes x for probabilities, but its values lie in \[255, 255\]"),
+        (torch.ones(4, 6, dtype=torch.float64), "weights of float32, the data are float64"),
+        (np.ones((4, 6)), "x must be a tensor"),
+        (torch.full((4, 6), math.nan), "4 of 4 data points hold NaN"),
+        (torch.ones(4, 5), r"does not fit data points of shape \(5,\)"),
+        (torch.ones(0, 6), "at least one data point"),
+    ],
+)
+def test_images_that_a_model_does_not_take_are_named(x, words):
+    model = vae(6, 2, hidden=(4,))
+    for judge in (evaluate, lambda model, x: all_log_weights(model, x, 3)):
+        with pytest.raises(VbookError, match=words):
+            judge(model, x)

@@ -13,7 +13,8 @@ from vbook.distributions import FullCovarianceNormal, draw, simulate
 from vbook.errors import VbookError
 from vbook.hmc import sample
 from vbook.mcem import log_joint
-from vbook.training.checks import in_words
+from vbook.noise import check_seed
+from vbook.training.checks import check_images, in_words, positive
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ def evaluate(model, x: Tensor, bound: Callable = elbo, batch_size: int = 1000, s
 @torch.no_grad()
 def per_datapoint(model, x: Tensor, bound: Callable = elbo, batch_size: int = 1000, seed: int = 0, **options) -> Tensor:
     """``bound`` of each row of ``x``, batch by batch; (N, D) -> (N,) nats."""
-    if batch_size < 1 or not len(x):
-        raise VbookError(f"batch_size must be at least 1 and x hold a data point, got {batch_size} and {tuple(x.shape)}")
-    generator = torch.Generator(x.device).manual_seed(seed)
+    positive(batch_size=batch_size)
+    check_images(model, x)
+    generator = torch.Generator(x.device).manual_seed(check_seed(seed))
     with in_words(x, batch_size):
         return torch.cat([bound(model, batch, generator=generator, **options) for batch in x.split(batch_size)])
 
@@ -73,11 +74,12 @@ def per_datapoint(model, x: Tensor, bound: Callable = elbo, batch_size: int = 10
 @torch.no_grad()
 def all_log_weights(model, x: Tensor, samples: int, seed: int = 0, chunk: int = 50_000) -> Tensor:
     """``log_weights`` of every row of ``x``, with at most ``chunk`` decoded points in memory; (N, D) -> (L, N) nats."""
-    if samples < 1 or not len(x):
-        raise VbookError(f"needs at least 1 sample and 1 data point, got {samples} and {len(x)}")
-    generator = torch.Generator(x.device).manual_seed(seed)
+    positive(samples=samples, chunk=chunk)
+    check_images(model, x)
+    generator = torch.Generator(x.device).manual_seed(check_seed(seed))
     rows = max(1, chunk // samples)
-    return torch.cat([log_weights(model, batch, samples, generator) for batch in x.split(rows)], 1)
+    with in_words(x, rows):
+        return torch.cat([log_weights(model, batch, samples, generator) for batch in x.split(rows)], 1)
 
 
 def log_px(log_w: Tensor) -> tuple[Tensor, Tensor]:

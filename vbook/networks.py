@@ -5,6 +5,7 @@ the two-latent VAE on MNIST ends about 3 nats lower on validation images.
 """
 
 from itertools import pairwise
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ def mlp(sizes, activation: str = "tanh") -> nn.Sequential:
       (2): Linear(in_features=500, out_features=40, bias=True)
     )
     """
-    if len(sizes) < 2 or any(size < 1 for size in sizes):
+    if len(sizes) < 2 or any(not isinstance(size, Integral) or size < 1 for size in sizes):
         raise VbookError(f"layer sizes must be at least two positive integers, got {list(sizes)}")
     if activation not in ACTIVATIONS:
         raise VbookError(f"unknown activation {activation!r}; known: {', '.join(ACTIVATIONS)}")

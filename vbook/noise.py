@@ -1,6 +1,7 @@
 """Where the noise of an estimate comes from: a generator, or a tape of noise that was drawn before."""
 
 from collections.abc import Callable
+from numbers import Real
 
 import torch
 from torch import Generator, Tensor
@@ -10,7 +11,7 @@ from vbook.errors import VbookError
 
 def check_seed(seed: int) -> int:
     """``seed`` if PyTorch's generators can take it and its neighbours, else a VbookError."""
-    if isinstance(seed, bool) or not isinstance(seed, int | float) or not 0 <= seed < 2**62 or seed != int(seed):
+    if isinstance(seed, bool) or not isinstance(seed, Real) or not 0 <= seed < 2**62 or seed != int(seed):
         raise VbookError(f"seed must be a whole number from 0 to 2^62 - 1, got {seed!r}")
     return int(seed)
 

@@ -7,6 +7,7 @@ Each takes a model and x (B, D) and answers with (B,) values in nats whose mean 
 
 import math
 from collections.abc import Callable
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -22,8 +23,9 @@ def free_bits(model, x: Tensor, minimum: float, samples: int = 1, generator: tor
     ``minimum`` is λ in nats, and each latent dimension is a group of its own: where its KL averages less than λ, nothing pulls it
     further down. λ = 0 is the ELBO (2.77). A prior and posterior that are not factorised Gaussians raise VbookError.
     """
-    if not isinstance(minimum, Tensor) and not 0 <= minimum < math.inf:  # to look into a tensor would be to wait for the device
-        raise VbookError(f"minimum must be 0 nats or more and finite, got {minimum}")
+    number = isinstance(minimum, Real) and 0 <= minimum < math.inf
+    if not number and not isinstance(minimum, Tensor):  # to look into a tensor would be to wait for the device
+        raise VbookError(f"minimum must be 0 nats or more and finite, got {minimum!r}")
     q, p = model.encode(x), model.prior()
     if not (isinstance(q, FactorizedNormal) and isinstance(p, FactorizedNormal)):
         raise VbookError(f"free bits need a factorised Gaussian q(z|x) and p(z), got {type(q).__name__} and {type(p).__name__}")
@@ -39,8 +41,8 @@ def annealed(model, x: Tensor, beta: float, samples: int = 1, generator: torch.G
 
     β = 1 is the ELBO (2.77), β = 0 the reconstruction alone.
     """
-    if not isinstance(beta, Tensor) and not 0 <= beta < math.inf:
-        raise VbookError(f"beta must be 0 or more and finite, got {beta}")
+    if not isinstance(beta, Tensor) and not (isinstance(beta, Real) and 0 <= beta < math.inf):
+        raise VbookError(f"beta must be 0 or more and finite, got {beta!r}")
     q = model.encode(x)
     z = draw(q, samples, generator)
     return model.decode(z).log_prob(x).mean(0) - beta * kl_divergence(q, model.prior())
@@ -70,8 +72,8 @@ def with_weight_prior(objective: Callable, examples: int) -> Callable:
     constants included. It is for training; evaluate with the bare objective. ``fit(..., weight_decay=1 / examples)`` ascends the
     same slopes faster.
     """
-    if not examples >= 1:
-        raise VbookError(f"examples must be at least 1, got {examples}")
+    if not isinstance(examples, Real) or not examples >= 1:
+        raise VbookError(f"examples must be at least 1, got {examples!r}")
 
     def penalized(model, x: Tensor, *, generator: torch.Generator | None = None, **options) -> Tensor:
         log_pw = sum(log_normal(w).sum() for w in model.parameters() if w.requires_grad)

@@ -162,7 +162,11 @@ def test_frey_face_known_values(real_root):
         ({"name": "photos", "protocol": "static"}, "photos has no protocol 'static'; it has: real"),
         ({"name": "photos", "labels": True}, "photos has no labels"),
         ({"name": "digits", "dtype": torch.uint8}, "dtype can't be torch.uint8"),
+        ({"name": "digits", "dtype": "float32"}, "dtype can't be 'float32'"),
         ({"name": "digits", "device": "gpu"}, "cannot put the data on device 'gpu'"),
+        ({"name": "digits", "device": "meta"}, "cannot put the data on device 'meta': it keeps no numbers"),
+        ({"name": "digits", "device": [1]}, "cannot put the data on device [1]"),
+        ({"name": ["digits"]}, "unknown data set ['digits']"),
     ],
 )
 def test_what_load_cannot_do_is_said_in_one_line(options, words):

@@ -81,14 +81,22 @@ def test_without_init_sd_the_parameters_are_pytorchs():
     ("bad", "words"),
     [
         (dict(likelihood="gauss"), "unknown likelihood 'gauss'; known: bernoulli, gaussian"),
-        (dict(init_sd=0.0), "init_sd must be above 0, got 0.0"),
-        (dict(init_sd=-0.1), "init_sd must be above 0, got -0.1"),
-        (dict(init_sd=math.nan), "init_sd must be above 0, got nan"),
+        (dict(init_sd=0.0), "init_sd must be a finite number above 0, got 0.0"),
+        (dict(init_sd=-0.1), "init_sd must be a finite number above 0, got -0.1"),
+        (dict(init_sd=math.nan), "init_sd must be a finite number above 0, got nan"),
+        (dict(init_sd=math.inf), "init_sd must be a finite number above 0, got inf"),
+        (dict(init_sd="a"), "init_sd must be a finite number above 0, got 'a'"),
+        (dict(z_dim="3"), "z_dim must be a positive integer, got '3'"),
+        (dict(z_dim=3.0), "z_dim must be a positive integer, got 3.0"),
+        (dict(x_dim=0), "x_dim must be a positive integer, got 0"),
+        (dict(hidden="500"), "hidden must hold the sizes of the hidden layers, .* got '500'"),
+        (dict(hidden=None), "hidden must hold the sizes of the hidden layers, .* got None"),
+        (dict(hidden=(5.0,)), "layer sizes must be at least two positive integers"),
     ],
 )
 def test_unknown_likelihoods_and_spreads_that_are_not_positive_are_refused(bad, words):
     with pytest.raises(VbookError, match=words):
-        vae(12, 2, **bad)
+        vae(**(dict(x_dim=12, z_dim=2) | bad))
 
 
 @pytest.mark.parametrize("bad", [dict(posterior="diagonal"), dict(z_dim=0), dict(x_dim=-1), dict(hidden=(0,))])

@@ -212,6 +212,11 @@ def test_options_of_monte_carlo_em_that_make_no_sense_are_refused(options, words
         fit_mcem(small(), X, **({"epochs": 1} | options))
 
 
+def test_seeds_may_be_numpys():
+    ends = [fit(small(), X, epochs=1, seed=seed).rows for seed in (3, np.int64(3), 3.0)]
+    assert ends[0] == ends[1] == ends[2]
+
+
 def test_rows_may_be_asked_for_by_any_whole_numbers():
     histories = [fit(small(), X, steps=4, rows_at=at) for at in ([2, 4], {4, 2}, np.array([2, 4]), torch.tensor([4, 2]))]
     assert all([row["step"] for row in history.rows] == [2, 4] for history in histories)

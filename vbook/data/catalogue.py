@@ -214,7 +214,7 @@ def card(name: str) -> Card:
     (28, 28)
     """
     known = cards()
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise VbookError(f"unknown data set {name!r}{nearest(str(name), known)}")
     return known[name]
 

@@ -72,8 +72,8 @@ def load(
     protocol, parts = check_protocol(chosen, protocol), check_split(chosen, split)
     if labels and chosen.labels is None:
         raise VbookError(f"{name} has no labels")
-    if not dtype.is_floating_point:
-        raise VbookError(f"pixels are floating-point numbers, so dtype can't be {dtype}")
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise VbookError(f"pixels are floating-point numbers, as torch.float32 are, so dtype can't be {dtype!r}")
     pieces = [_levels(chosen, part, protocol, labels, root, progress) for part in parts]
     levels, scale = np.concatenate([levels for levels, _, _ in pieces]), pieces[0][1]
     digest = hashlib.sha256(f"{name} {split} {protocol} {levels.shape} /{scale}".encode())
@@ -93,6 +93,9 @@ def _levels(chosen: Card, part: str, protocol: str, labels: bool, root, progress
 
 def _move(tensor: torch.Tensor, device: torch.device | str | None) -> torch.Tensor:
     try:
-        return tensor.to("cpu" if device is None else device)
-    except (RuntimeError, AssertionError) as error:  # unknown, not compiled in, not there, or out of memory
+        moved = tensor.to("cpu" if device is None else torch.device(device))
+        if moved.device.type == "meta":
+            raise RuntimeError("it keeps no numbers")
+        return moved
+    except (RuntimeError, AssertionError, TypeError) as error:  # unknown, not compiled in, not there, or out of memory
         raise VbookError(f"cannot put the data on device {device!r}: {str(error).splitlines()[0]}") from error

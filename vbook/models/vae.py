@@ -1,6 +1,9 @@
 """The variational autoencoder: a prior, a decoder and an encoder, nothing else (thesis, section 2.2 and figure 2.1)."""
 
+import math
+from collections.abc import Sequence
 from functools import partial
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
@@ -62,10 +65,15 @@ def vae(
         raise VbookError(f"unknown posterior {posterior!r}; known: {', '.join(ENCODERS)}")
     if likelihood not in DECODERS:
         raise VbookError(f"unknown likelihood {likelihood!r}; known: {', '.join(DECODERS)}")
-    if init_sd is not None and not init_sd > 0:
-        raise VbookError(f"init_sd must be above 0, got {init_sd}")
+    if init_sd is not None and not (isinstance(init_sd, Real) and 0 < init_sd < math.inf):
+        raise VbookError(f"init_sd must be a finite number above 0, got {init_sd!r}")
     if isinstance(hidden, int):
         raise VbookError(f"hidden holds the sizes of the hidden layers: write ({hidden},) for one of {hidden} units")
+    for name, size in {"x_dim": x_dim, "z_dim": z_dim}.items():
+        if not isinstance(size, Integral) or size < 1:
+            raise VbookError(f"{name} must be a positive integer, got {size!r}")
+    if isinstance(hidden, str) or not isinstance(hidden, Sequence):
+        raise VbookError(f"hidden must hold the sizes of the hidden layers, such as (500,), got {hidden!r}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(check_seed(seed))
         encoder = ENCODERS[posterior](x_dim, z_dim, hidden, activation)

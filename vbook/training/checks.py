@@ -176,10 +176,8 @@ def check_gone(done: int, steps: int, path) -> None:
         raise VbookError(f"{path}: has gone {done} steps, more than the {steps} asked for")
 
 
-def check_data(model: nn.Module, x: Tensor) -> None:
-    """VbookError unless x (N, D) and the weights are finite, of one type and on one device, and fit the model's likelihood."""
-    if not isinstance(model, nn.Module):
-        raise VbookError(f"the model must be a module of PyTorch, got {type(model).__name__}")
+def check_images(model, x: Tensor) -> None:
+    """VbookError unless x (N, D) holds what the model's likelihood takes, in the type and on the device of its weights."""
     if not isinstance(x, Tensor):
         raise VbookError(f"x must be a tensor (N, D), got {type(x).__name__}: make one with torch.as_tensor")
     if not x.is_floating_point():
@@ -190,19 +188,26 @@ def check_data(model: nn.Module, x: Tensor) -> None:
         bad = (~torch.isfinite(x)).flatten(1).any(1)
         first = int(bad.nonzero()[0])
         raise VbookError(f"{int(bad.sum())} of {len(x)} data points hold NaN or infinity, the first is number {first}")
-    for name, weight in model.named_parameters():
+    for weight in model.parameters() if isinstance(model, nn.Module) else ():
         if weight.device.type != x.device.type:
             raise VbookError(f"the model is on {weight.device}, the data on {x.device}: move one with .to(device)")
         if weight.dtype != x.dtype:
             ours, theirs = (str(dtype).removeprefix("torch.") for dtype in (weight.dtype, x.dtype))
             raise VbookError(f"the model has weights of {ours}, the data are {theirs}: call x.to(torch.{ours})")
-        if not all(math.isfinite(bound) for bound in weight.detach().aminmax()):
-            raise VbookError(f"the model holds NaN or infinity in {name} before the first step")
-
-    if not any(weight.requires_grad for weight in model.parameters()):
-        raise VbookError("the model has nothing to train: it has no weights, or all of them are frozen")
     if isinstance(getattr(model, "decoder", None), BernoulliDecoder):
         check_probabilities(x, "a Bernoulli likelihood")
+
+
+def check_data(model: nn.Module, x: Tensor) -> None:
+    """``check_images`` for a model that is to be trained: VbookError, too, unless its weights are finite and not all frozen."""
+    if not isinstance(model, nn.Module):
+        raise VbookError(f"the model must be a module of PyTorch, got {type(model).__name__}")
+    check_images(model, x)
+    for name, weight in model.named_parameters():
+        if not all(math.isfinite(bound) for bound in weight.detach().aminmax()):
+            raise VbookError(f"the model holds NaN or infinity in {name} before the first step")
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise VbookError("the model has nothing to train: it has no weights, or all of them are frozen")
 
 
 @contextmanager
