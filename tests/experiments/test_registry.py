@@ -95,7 +95,7 @@ def test_no_committed_record_is_stale():
 
 def test_committed_records_name_the_commit_that_made_them():
     """Those made with local changes name a commit that could not have measured them."""
-    assert [record.id for record in records().values() if record.dirty or not record.commit] == []
+    assert [record.id for record in records().values() if record.dirty is not False or not record.commit] == []
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from vbook.experiments.keeping import keep
 from vbook.profiles import PROFILES
 from vbook.results import read_record
 
+CLEAN = dict(commit="c0ffee", dirty=False, package_digest="sha256:one")
+
 
 @pytest.fixture
 def judge(tiny):  # noqa: F811
@@ -55,28 +57,37 @@ def test_a_run_out_of_time_goes_on_from_its_checkpoints(judge, tmp_path, monkeyp
 
 def test_the_time_is_that_of_all_sittings(judge, tmp_path, monkeypatch):
     """A sitting that ended well or was killed counts from its begin to its last checkpoint; pauses don't count."""
-    now = [1_000.0]
-    monkeypatch.setattr(keeping.time, "time", lambda: now[0])
-    spent, _ = keeping.sitting(tmp_path)
-    now[0] = 1_030.0
-    assert spent() == 30.0
+    now = [0.0]
+    for clock in ("time", "perf_counter"):
+        monkeypatch.setattr(keeping.time, clock, lambda: now[0])
+    monkeypatch.setattr(registry, "conditions", lambda: dict(CLEAN))
+    here = registry._describe("cpu")
+
+    def sitting():
+        return keeping.sitting(tmp_path, CLEAN, here)
+
+    with sitting() as first:
+        now[0] = 30.0
+        assert first.seconds() == 30.0
     (tmp_path / "inside").mkdir()
-    for name, moment in (("a", 1_020.0), ("inside/b", 1_050.0)):
-        (tmp_path / f"{name}.safetensors").touch()
-        os.utime(tmp_path / f"{name}.safetensors", (moment, moment))
+    for name, moment in (("sittings.json", 1_000.0), ("a.safetensors", 1_020.0), ("inside/b.safetensors", 1_050.0)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (moment, moment))
     now[0] = 9_000.0
-    again, _ = keeping.sitting(tmp_path)
-    now[0] = 9_007.0
-    assert again() == 57.0
-    third, _ = keeping.sitting(tmp_path)  # the second left no checkpoint behind
-    assert third() == 50.0
-    assert keeping.sitting(None)[0]() == 0.0
+    with sitting() as second:
+        now[0] = 9_007.0
+        assert second.seconds() == 57.0
+    with sitting() as third:  # the second left no checkpoint behind
+        assert third.seconds() == 50.0
+    with keeping.sitting(None, {}, here) as alone:
+        assert alone.seconds() == 0.0
     assert run(judge, checkpoints=tmp_path).record.wall_time_s == 50.0
 
 
 def test_the_time_leaves_out_what_the_inputs_took(judge, monkeypatch):
     now = [1_000.0]
-    monkeypatch.setattr(keeping.time, "time", lambda: now[0])
+    for clock in ("time", "perf_counter"):
+        monkeypatch.setattr(keeping.time, clock, lambda: now[0])
     train = digits.fit
 
     def slow(*args, **options):
@@ -114,33 +125,54 @@ def test_code_that_moved_after_its_import_leaves_no_clean_record(judge, monkeypa
         assert source.moved()
 
 
-CLEAN = dict(commit="c0ffee", dirty=False, package_digest="sha256:one")
-
-
-@pytest.mark.parametrize(("first", "clean"), [({}, True), (dict(dirty=True), False), (dict(package_digest="sha256:two"), False)])
-def test_a_run_in_two_sittings_is_clean_if_both_are_of_one_clean_code(judge, tmp_path, monkeypatch, first, clean):
+@pytest.mark.parametrize(
+    ("first", "dirty"), [({}, False), (dict(dirty=True), True), (dict(dirty=None), None), (dict(package_digest="other"), True)]
+)
+def test_a_run_in_two_sittings_is_clean_if_both_are_of_one_clean_code(judge, tmp_path, monkeypatch, first, dirty):
     monkeypatch.setattr(registry, "conditions", lambda: CLEAN | first)
     assert run(judge, checkpoints=tmp_path, budget=1e-9).interrupted
     monkeypatch.setattr(registry, "conditions", lambda: dict(CLEAN))
     while (outcome := run(judge, checkpoints=tmp_path, budget=10)).interrupted:
         pass
-    assert outcome.record.status == "complete" and outcome.record.dirty is not clean
+    assert outcome.record.status == "complete" and outcome.record.dirty is dirty
 
 
-def test_a_record_of_an_input_with_local_changes_has_them_too(judge, monkeypatch):
-    seen = iter([False, True])  # the files change after the experiment has begun and before its input does
-    monkeypatch.setattr(registry, "conditions", lambda: CLEAN | dict(dirty=next(seen)))
-    assert run(judge).record.dirty is True
-
-
-def test_another_number_of_threads_does_not_resume(judge, tmp_path, monkeypatch):
+@pytest.mark.parametrize("sittings", [None, "", "[]", "{}"])
+def test_checkpoints_of_which_nobody_knows_whose_they_are_make_no_clean_record(judge, tmp_path, monkeypatch, sittings):
+    monkeypatch.setattr(registry, "conditions", lambda: dict(CLEAN))
     assert run(judge, checkpoints=tmp_path, budget=1e-9).interrupted
-    threads = keeping.torch.get_num_threads()
-    monkeypatch.setattr(keeping.torch, "get_num_threads", lambda: threads + 1)
-    with pytest.raises(
-        VbookError, match=f"begun with {threads} threads?, and here are {threads + 1}; set OMP_NUM_THREADS={threads}"
-    ):
+    for file in tmp_path.rglob("sittings.json"):
+        file.unlink()
+        if sittings is not None:
+            file.write_text(sittings)
+    while (outcome := run(judge, checkpoints=tmp_path, budget=10)).interrupted:
+        pass
+    assert outcome.record.dirty is True
+
+
+@pytest.mark.parametrize("of_input", [True, None])
+def test_a_record_of_an_input_with_local_changes_has_them_too(judge, monkeypatch, of_input):
+    seen = iter([False, of_input])  # the files change after the experiment has begun and before its input does
+    monkeypatch.setattr(registry, "conditions", lambda: CLEAN | dict(dirty=next(seen)))
+    assert run(judge).record.dirty is of_input
+
+
+def test_without_git_nobody_knows_of_local_changes(judge, monkeypatch):
+    monkeypatch.setattr(registry, "conditions", lambda: CLEAN | dict(commit=None, dirty=None))
+    assert run(judge).record.dirty is None
+
+
+def test_a_run_goes_on_where_it_began(judge, tmp_path, monkeypatch):
+    assert run(judge, checkpoints=tmp_path, budget=1e-9).interrupted
+    monkeypatch.setattr(registry, "_describe", lambda device: "CPU, 99 threads")
+    with pytest.raises(VbookError, match=r"begun on CPU, .* and this is CPU, 99 threads; go on there \(OMP_NUM_THREADS"):
         run(judge, checkpoints=tmp_path)
+
+
+def test_a_run_has_its_checkpoints_for_itself(judge, tmp_path):
+    with keeping.sitting(tmp_path, CLEAN, "CPU, 1 thread"), pytest.raises(VbookError, match="another process is measuring this"):
+        run(judge, checkpoints=tmp_path)
+    assert run(judge, checkpoints=tmp_path).record.status == "complete"
 
 
 def test_without_a_folder_nothing_is_saved_and_names_make_files(tmp_path):

@@ -130,7 +130,7 @@ def test_a_copy_that_has_diverged_stays_out():
 
     def once(model, x, generator, limit):
         calls.append(None)
-        wrong = (torch.as_tensor(limit) > 1) & (len(calls) == 4)  # the first call listens to what noise is drawn
+        wrong = (torch.as_tensor(limit) > 1) & (len(calls) == 6)  # the first three listen to what noise is drawn
         return elbo(model, x, generator=generator) + torch.where(wrong, math.inf, 0.0)
 
     models = three()
@@ -204,6 +204,13 @@ def test_what_torch_func_can_not_batch_runs_in_turn():
 
     with pytest.raises(VbookError, match=r"torch.func can't train these models together .*; leave together out"):
         fit_many(three(), X, branching, steps=5, batch_size=16, together=True)
+
+    def own_noise(model, x, generator):
+        return elbo(model, x, generator=generator) + 0 * torch.randn(len(x), generator=generator)
+
+    fit_many(three(), X, own_noise, steps=2, batch_size=16)
+    with pytest.raises(VbookError, match=r"torch.func can't train these models together"):
+        fit_many(three(), X, own_noise, steps=2, batch_size=16, together=True)
     with pytest.raises(VbookError, match="together must be True, False or None, got 'no'"):
         fit_many(three(), X, branching, steps=5, together="no")
     models, expected = three(), three()
@@ -271,6 +278,8 @@ def test_only_a_divergence_is_a_copys_own_affair(together):
         (dict(evaluate=1), "evaluate must be a function, got 1"),
         (dict(objective=annealed), "the objective needs a value for 'beta'"),
         (dict(checkpoint="a" * 300), "no checkpoint can be written there .File name too long"),
+        (dict(checkpoint="a" * 254), "no checkpoint can be written there .File name too long"),
+        (dict(objective=annealed, options={"beta": (0.1, 0.2, -1.0)}), "beta must be 0 or more and finite, got -1.0"),
         (dict(evaluate=lambda model: {"step": 1}), "evaluate names a column 'step'"),
     ],
 )

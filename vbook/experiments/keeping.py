@@ -2,13 +2,12 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import time
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import torch
 
 from vbook import paths
 from vbook.errors import VbookError
@@ -28,30 +27,81 @@ def records_folder() -> Path | None:
     return Path(name)
 
 
-def sitting(folder: Path | None, code: dict | None = None) -> tuple[Callable[[], float], bool]:
-    """Begin a sitting of a run with checkpoints in ``folder``: how to ask for the seconds in all sittings, and if all are clean.
+@dataclass
+class Sitting:
+    """One of the sittings in which a run is measured: seconds in those before, and whether any had local changes, if known."""
 
-    A sitting that was killed counts up to its last checkpoint. Clean are sittings of a package without local changes, the same
-    in all of them; ``code`` has the ``dirty`` and the ``package_digest`` of this one. VbookError where an earlier sitting had
-    another number of threads, which rounds otherwise.
+    earlier: float
+    dirty: bool | None
+    start: float = field(default_factory=lambda: time.perf_counter())
+
+    def seconds(self) -> float:
+        """The time in all sittings so far."""
+        return self.earlier + time.perf_counter() - self.start
+
+
+def worst(*dirty: bool | None) -> bool | None:
+    """What is known of several codes together: True if one has local changes, else None if that of one isn't known.
+
+    >>> worst(False, None, True), worst(False, None), worst(False, False)
+    (True, None, False)
     """
-    start, earlier, threads = time.time(), 0.0, torch.get_num_threads()
-    about = {"threads": threads, "package": (code or {}).get("package_digest"), "clean": not (code or {}).get("dirty")}
-    if folder:
+    return True if True in dirty else None if None in dirty else False
+
+
+@contextlib.contextmanager
+def sitting(folder: Path | None, code: dict, device: str):
+    """A ``Sitting`` of a run with checkpoints in ``folder``, which belongs to it alone until the block ends.
+
+    ``code`` has the ``dirty`` and the ``package_digest`` of this process. Sittings of other packages, and checkpoints of which
+    nobody knows whose they are, count as local changes. A sitting that was killed counts up to its last checkpoint. VbookError
+    where another process is at it, and where an earlier sitting was on another ``device`` or number of threads.
+    """
+    dirty, earlier = code.get("dirty"), 0.0
+    if folder is None:
+        yield Sitting(earlier, dirty)
+        return
+    with _alone(folder):
         file = folder / "sittings.json"
-        if file.is_file():
-            before = json.loads(file.read_text(encoding="utf-8"))
-            if before.get("threads", threads) != threads:
-                raise VbookError(
-                    f"{folder}: holds a run begun with {before['threads']} threads, and here are {threads}; "
-                    f"set OMP_NUM_THREADS={before['threads']}, or delete the folder to begin anew"
-                )
-            last = max((path.stat().st_mtime for path in folder.rglob("*.safetensors")), default=0.0)
-            earlier = before["seconds"] + max(last - before["began"], 0.0)
-            about["clean"] = about["clean"] and before.get("clean", False) and before.get("package") == about["package"]
+        before, left = _sittings(file), [path.stat().st_mtime for path in folder.rglob("*.safetensors")]
+        if before and before["device"] != device:
+            raise VbookError(
+                f"{folder}: holds a run begun on {before['device']}, and this is {device}; go on there (OMP_NUM_THREADS sets the "
+                "threads), or delete the folder to begin anew"
+            )
+        if before:
+            earlier = before["seconds"] + max(max(left, default=0.0) - file.stat().st_mtime, 0.0)
+            dirty = worst(dirty, before["dirty"], before["package"] != code.get("package_digest"))
+        elif left:
+            dirty = True
+        about = {"seconds": earlier, "dirty": dirty, "package": code.get("package_digest"), "device": device}
         with written(file, "w") as out:
-            json.dump({"seconds": earlier, "began": start} | about, out)
-    return lambda: earlier + time.time() - start, about["clean"]
+            json.dump(about, out)
+        yield Sitting(earlier, dirty)
+
+
+def _sittings(file: Path) -> dict | None:
+    """What is known of the sittings so far; None where there was none, or nobody can tell."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return {name: found[name] for name in ("seconds", "dirty", "package", "device")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@contextlib.contextmanager
+def _alone(folder: Path):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / "in-use", "w")
+    except OSError as error:
+        raise VbookError(f"{folder}: no checkpoint can be written there ({error.strerror or error})") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise VbookError(f"{folder}: another process is measuring this; wait until it has ended") from None
+        yield
 
 
 def keep(outcome, records: Path, weights: Path) -> Record:

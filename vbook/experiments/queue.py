@@ -42,7 +42,7 @@ def reproduce(
         old = _complete(record_id)
         if moved():
             fate[record_id] = "not run: files of the package have changed since this command began; run it again"
-        elif not force and old and not old.dirty and old.experiment_digest == chosen.digest(chosen.profiles[profile]):
+        elif not force and old and old.dirty is False and old.experiment_digest == chosen.digest(chosen.profiles[profile]):
             other = "" if old.seeds == [seed] else f", measured with seed {old.seeds[0]}; --force replaces it"
             fate[record_id] = f"up to date{other}"
         elif budget_seconds is not None and time.monotonic() - start >= budget_seconds:

@@ -13,7 +13,7 @@ from torch import nn
 
 from vbook.devices import check_device
 from vbook.errors import VbookError, nearest
-from vbook.experiments.keeping import keep, records_folder, sitting
+from vbook.experiments.keeping import keep, records_folder, sitting, worst
 from vbook.experiments.setup import Interrupted, prepare
 from vbook.experiments.source import code_of, moved
 from vbook.noise import check_seed
@@ -156,15 +156,15 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
     train, settings = setup.train, setup.settings
     # Before it runs: what is edited or merged meanwhile is not what was measured.
     code = dict(experiment_digest=chosen.digest(settings), code_digest=chosen.code_digest()) | conditions()
-    code["dirty"] = code.get("dirty") or moved()
-    spent, clean = sitting(checkpoints, code)
-    try:
-        outcome = chosen.function(setup)
-    except Interrupted:
-        outcome = Outcome({}, interrupted=True)
-    inputs = [FINISHED[arguments(name, profile, seed, device, data_root)].record for name in setup.inputs]
-    if not clean or any(record.dirty for record in inputs):  # what an earlier sitting or an input ran is part of this
-        code["dirty"] = True
+    code["dirty"] = True if moved() else code.get("dirty")
+    with sitting(checkpoints, code, _describe(device)) as now:
+        try:
+            outcome = chosen.function(setup)
+        except Interrupted:
+            outcome = Outcome({}, interrupted=True)
+        spent = now.seconds()
+    inputs = (FINISHED[arguments(name, profile, seed, device, data_root)].record for name in setup.inputs)
+    code["dirty"] = worst(now.dirty, *(record.dirty for record in inputs))  # what earlier sittings and inputs ran is part of this
     outcome.record = new_record(
         experiment=id,
         profile=profile,
@@ -178,7 +178,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         reason="interrupted" if outcome.interrupted else None,
         steps=outcome.steps,
         examples=outcome.examples,
-        wall_time_s=round(spent() - sum(setup.waited), 1),
+        wall_time_s=round(max(spent - sum(setup.waited), 0.0), 1),
         device=_describe(device),
         **code,
     )

@@ -182,6 +182,8 @@ def check_images(model, x: Tensor) -> None:
         raise VbookError(f"x must be a tensor (N, D), got {type(x).__name__}: make one with torch.as_tensor")
     if not x.is_floating_point():
         raise VbookError(f"x must hold floating-point numbers, got {x.dtype}: call .float()")
+    if x.layout != torch.strided or x.device.type == "meta":
+        raise VbookError(f"x must hold its numbers one by one, got a tensor of layout {x.layout} on {x.device}")
     if x.ndim < 2 or x.numel() == 0:
         raise VbookError(f"x must hold at least one data point and have shape (N, D), got {tuple(x.shape)}")
     if not all(math.isfinite(bound) for bound in x.aminmax()):  # one pass, without a copy of the data

@@ -36,7 +36,7 @@ class Copies:
         self.noise = [torch.Generator(x.device).manual_seed(seed + 0x5EED) for seed, *_ in grid]
         names = grid[0][2]
         self.options = {n: torch.tensor([row[2][n] for row in grid], dtype=x.dtype, device=x.device) for n in names}
-        self.first, self.heard = grid[0][2], {}
+        self.first, self.rest, self.heard = grid[0][2], [row[2] for row in grid[1:] if row[2]], {}
         self.parts = {}  # by step size: an optimizer sees the stacks whole, or each copy's slice with its own step
         rates = [rate for _, rate, _ in grid]
         if len(set(rates)) == 1:
@@ -57,6 +57,8 @@ class Copies:
             listener = self.heard[rows.shape[1]] = Listener(torch.Generator(self.x.device))
             batch = self.x[rows[0]]
             check_bound(self.objective(self.models[0], batch, generator=listener, **self.first), batch)
+            for options in self.rest:  # what one of them refuses can't be told inside torch.func
+                self.objective(self.models[0], batch, generator=Listener(torch.Generator(self.x.device)), **options)
 
     def __call__(self, step: int, rows: Tensor) -> Tensor:
         """One step on ``rows`` (K, B): the sums of the bounds, (K,)."""

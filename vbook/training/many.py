@@ -80,7 +80,7 @@ def fit_many(
     settings = dict(batch_size=batch_size, optimizer=optimizer, weight_decay=weight_decay)
     file = None if checkpoint is None else as_file(checkpoint)
     if file:
-        left = {True: file.exists(), False: _of_copy(file, 0).exists()}
+        left = {True: file.exists(), False: as_file(_of_copy(file, 0)).exists()}
         together = next((way for way in left if left[way]), None) if together is None else together
         if together is not None and left[not together]:
             way = "in turn" if together else "together"
@@ -154,8 +154,8 @@ def _of_copy(file: Path, k: int) -> Path:
 def _together(models, x, objective, grid, **settings) -> list[CopyHistory]:
     try:
         return Together(models, x, objective, grid, **settings).run()
-    except RuntimeError as error:
-        if "vmap" in str(error):
+    except (RuntimeError, TypeError) as error:  # torch.randn takes no generator but its own
+        if "vmap" in str(error) or "Listener" in str(error):
             said = str(error).partition("\n")[0]
             raise Unbatchable(f"torch.func can't train these models together ({said}); leave together out") from error
         raise
