@@ -20,9 +20,10 @@ def shelf(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_record_made_with_local_changes_is_measured_again(tiny, shelf, monkeypatch):  # noqa: F811
+@pytest.mark.parametrize("dirty", [True, None])
+def test_a_record_made_with_local_changes_is_measured_again(tiny, shelf, monkeypatch, dirty):  # noqa: F811
     with monkeypatch.context() as patch:
-        patch.setattr(registry, "conditions", lambda: dict(commit="c0ffee", dirty=True))
+        patch.setattr(registry, "conditions", lambda: dict(commit="c0ffee", dirty=dirty))
         reproduce([tiny], "laptop", say=str)
     registry.FINISHED.clear()
     assert reproduce([tiny], "laptop", say=str)["ch00-tiny.laptop"].startswith("complete in")

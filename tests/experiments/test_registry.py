@@ -3,9 +3,11 @@
 import contextlib
 import dataclasses
 import json
+import subprocess
 
 import pytest
 
+from vbook import paths
 from vbook.errors import VbookError
 from vbook.experiments import Setup, experiments, find, registry, run
 from vbook.experiments.chapter02 import digits
@@ -96,6 +98,19 @@ def test_no_committed_record_is_stale():
 def test_committed_records_name_the_commit_that_made_them():
     """Those made with local changes name a commit that could not have measured them."""
     assert [record.id for record in records().values() if record.dirty is not False or not record.commit] == []
+
+
+def test_the_commits_that_made_the_records_are_in_this_history():
+    """A record measured at a commit that was rebased away can't be traced to its code."""
+    top = paths.root()
+
+    def git(*args):
+        return subprocess.run(["git", "-C", str(top), *args], capture_output=True, text=True)
+
+    if git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
+        pytest.skip("no git checkout with its whole history")
+    known = {record.id: record.commit for record in records().values()}
+    assert [id for id, commit in known.items() if git("merge-base", "--is-ancestor", commit, "HEAD").returncode] == []
 
 
 @pytest.mark.parametrize(

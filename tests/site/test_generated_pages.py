@@ -94,6 +94,13 @@ def test_own_measurements_leave_out_what_a_source_reports_and_smoke():
     assert title == "**`ch02-vae-20.laptop`**: VAE 784-500-20 on static binary MNIST"
     assert cells("\n".join(rows))[1:] == [["`gap`", "[5.43](record:ch02-vae-20.laptop/gap) ± 0.12 nats"]]
     assert pages.own_table({}, []) == "None yet."
+    for change, words in (
+        (dict(dirty=True, experiment_digest="sha256:x"), ", **measured with local changes**"),
+        (dict(experiment_digest="sha256:of other code"), ", **stale: the experiment has changed since**"),
+        (dict(status="partial", reason="out of time"), ", **partial: out of time**"),
+    ):
+        doubtful = replace(RECORD, **change)
+        assert words in pages.own_table({doubtful.id: doubtful}, []) and words in pages.runs_table({doubtful.id: doubtful})
     counted = replace(RECORD, metrics={"active": {"mean": 10.0, "unit": "latents"}})
     assert "[10](record:ch02-vae-20.laptop/active) latents" in pages.own_table({counted.id: counted}, [])
 

@@ -8,6 +8,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from vbook.ledger import KINDS, Entry, Erratum, Ledger, Verdict, errata, ledger, verdicts
+from vbook.ledger.verdicts import changed
 from vbook.results import Record, format_like, records, significant
 from vbook.results.references import MINUS
 from vbook.site import places
@@ -107,8 +108,16 @@ def runs_table(known: dict[str, Record]) -> str:
 def _run(record: Record | None) -> str:
     if record is None:
         return "**not run**"
-    partial = f", **partial: {record.reason}**" if record.status != "complete" else ""
-    return f"{day(record)}, {record.wall_time_s:,.0f}\N{NO-BREAK SPACE}s{partial}"
+    return f"{day(record)}, {record.wall_time_s:,.0f}\N{NO-BREAK SPACE}s{doubt(record)}"
+
+
+def doubt(record: Record) -> str:
+    """What keeps a record from being the result of today's code, in bold after a comma; nothing where nothing does."""
+    if record.status != "complete":
+        return f", **partial: {record.reason}**"
+    if record.dirty:
+        return ", **measured with local changes**"
+    return ", **stale: the experiment has changed since**" if changed(record) else ""
 
 
 def day(record: Record) -> str:
@@ -137,7 +146,7 @@ def own_table(known: dict[str, Record], judged: list[Verdict]) -> str:
                 rows.append([f"`{metric}`", f"{number} {entry['unit']}"])
         if rows:
             title = experiments()[record.experiment].title
-            tables.append(f"**`{record.id}`**: {title}\n\n{table(['metric', 'value'], rows)}")
+            tables.append(f"**`{record.id}`**: {title}{doubt(record)}\n\n{table(['metric', 'value'], rows)}")
     return "\n\n".join(tables) or "None yet."
 
 
