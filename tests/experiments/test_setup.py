@@ -162,6 +162,23 @@ def test_without_git_nobody_knows_of_local_changes(judge, monkeypatch):
     assert run(judge).record.dirty is None
 
 
+def test_a_model_that_was_trained_on_is_no_input(judge, monkeypatch):
+    """Who takes the model of a run and trains it further has another model; the next experiment gets the record's."""
+    first = run("ch00-tiny")
+    first.model.double()
+    assert run("ch00-tiny") is first
+    with registry.torch.no_grad():
+        next(first.model.parameters()).mul_(2)
+    again = run("ch00-tiny")
+    assert again is not first and registry._weights(again) == first.weights
+
+
+def test_a_record_tells_where_its_inputs_ran(judge, monkeypatch):
+    here = iter(["CPU, 2 threads", "CPU, 1 thread", "CPU, 1 thread", "CPU, 2 threads"])
+    monkeypatch.setattr(registry, "_describe", lambda device: next(here))
+    assert run(judge).record.device == "CPU, 2 threads; its inputs on CPU, 1 thread"
+
+
 def test_a_run_goes_on_where_it_began(judge, tmp_path, monkeypatch):
     assert run(judge, checkpoints=tmp_path, budget=1e-9).interrupted
     monkeypatch.setattr(registry, "_describe", lambda device: "CPU, 99 threads")

@@ -76,6 +76,7 @@ class Outcome:
     interrupted: bool = False
     record: Record | None = None
     seeds: list[int] | None = None
+    weights: str | None = None  # a digest of the model's, when it was finished
 
     def __repr__(self) -> str:
         return f"Outcome({', '.join(self.metrics)})"
@@ -125,6 +126,8 @@ def run(
     (seconds), goes on from there when it is run again.
     """
     key = arguments(id, profile, seed, device, data_root)
+    if key in FINISHED and _weights(FINISHED[key]) != FINISHED[key].weights:
+        del FINISHED[key]  # somebody has trained on: that is not the model of its record any more
     if key not in FINISHED:
         wait = BEGUN.pop(key, None)
         outcome = wait(shows(progress)) if wait else _run(*key, shows(progress), checkpoints, budget)
@@ -146,7 +149,18 @@ def shows(progress: bool) -> bool:
 def remember(key: tuple, outcome: Outcome) -> None:
     """Keep the outcome for later calls of ``run``, unless it was interrupted: a part of a run is no answer to the next call."""
     if not outcome.interrupted:
+        outcome.weights = _weights(outcome)
         FINISHED[key] = outcome
+
+
+def _weights(outcome: Outcome) -> str | None:
+    """sha256 over the weights of an outcome's model, in double precision, so that ``model.double()`` changes nothing."""
+    if outcome.model is None:
+        return None
+    digest = hashlib.sha256()
+    for tensor in outcome.model.state_dict().values():
+        digest.update(tensor.detach().cpu().double().contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def _run(id: str, profile: str, seed: int, device: str, data_root, progress: bool, checkpoints=None, budget=None) -> Outcome:
@@ -163,7 +177,8 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         except Interrupted:
             outcome = Outcome({}, interrupted=True)
         spent = now.seconds()
-    inputs = (FINISHED[arguments(name, profile, seed, device, data_root)].record for name in setup.inputs)
+    inputs = [FINISHED[arguments(name, profile, seed, device, data_root)].record for name in setup.inputs]
+    here, there = _describe(device), sorted({record.device for record in inputs})
     code["dirty"] = worst(now.dirty, *(record.dirty for record in inputs))  # what earlier sittings and inputs ran is part of this
     outcome.record = new_record(
         experiment=id,
@@ -179,7 +194,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         steps=outcome.steps,
         examples=outcome.examples,
         wall_time_s=round(max(spent - sum(setup.waited), 0.0), 1),
-        device=_describe(device),
+        device=here if there in ([], [here]) else f"{here}; its inputs on {' and '.join(there)}",
         **code,
     )
     if folder:
