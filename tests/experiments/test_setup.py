@@ -162,7 +162,7 @@ def test_without_git_nobody_knows_of_local_changes(judge, monkeypatch):
     assert run(judge).record.dirty is None
 
 
-def test_a_model_that_was_trained_on_is_no_input(judge, monkeypatch):
+def test_a_model_that_was_trained_on_is_no_input(judge):
     """Who takes the model of a run and trains it further has another model; the next experiment gets the record's."""
     first = run("ch00-tiny")
     first.model.double()

@@ -65,7 +65,7 @@ def test_too_large_a_network_is_refused(tmp_path):
 def test_committed_weights_reach_the_recorded_bound(record_id):
     """The bound is evaluated anew from the committed files: float16 costs less than 0.1 nats, or 3 in 10,000 of a density.
 
-    (A Gaussian decoder multiplies the rounding by 1/σ²: 0.18 of the 1,144 nats of the faces.)
+    (A Gaussian decoder multiplies the rounding by 1/σ²: 0.18 of the 1,144 nats of an earlier record of the faces.)
     """
     from vbook import data
 
@@ -77,6 +77,17 @@ def test_committed_weights_reach_the_recorded_bound(record_id):
     expected = record.series[f"test_{record.seeds[0]}"][-1] if frames else record.metrics["elbo_valid"]["mean"]
     assert evaluate(weights.load_model(record_id), images, bound).mean == pytest.approx(expected, abs=0.1, rel=3e-4)
     assert paths.book("weights").is_dir()
+
+
+@pytest.mark.data
+def test_the_lower_part_of_the_plane_of_figure_2_7a_is_empty():
+    """The chapter says that the encoder sends no training frame below z_2 = -0.5: means of q(z|x), from the committed weights."""
+    from vbook import data
+
+    frames = data.load("frey-face", "train", protocol="real").x
+    with torch.no_grad():
+        z = weights.load_model("ch02-frey-2.laptop").encode(frames).loc
+    assert (z[:, 1] < -0.5).sum() == 0 and (z[:, 1] < 0.5).any()
 
 
 def test_a_folder_that_takes_no_weights_is_named(tmp_path):

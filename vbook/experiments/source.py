@@ -21,7 +21,8 @@ FRAMEWORK = (
 
 
 def _files() -> dict[Path, tuple[int, int]]:
-    return {path: (found.st_mtime_ns, found.st_size) for path in PACKAGE.rglob("*.py") if (found := path.stat())}
+    known = ((path, path.stat()) for path in PACKAGE.rglob("*.py"))
+    return {path: (found.st_mtime_ns, found.st_size) for path, found in known}
 
 
 LOADED = _files()

@@ -105,7 +105,7 @@ class Steps:
                 self.values[name] = value
 
     def _batch(self, rows: Tensor) -> Tensor:
-        batch = self.x.index_select(0, rows)  # in half the time of x[rows]
+        batch = self.x.index_select(0, rows)  # x[rows] takes half as long again
         return batch if self.pixels is None else torch.bernoulli(batch, generator=self.pixels)
 
     def _step(self, step: int, batch: Tensor) -> Tensor:
