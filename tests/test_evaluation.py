@@ -47,6 +47,28 @@ def test_evaluate_does_not_depend_on_how_often_it_is_called_and_builds_no_graph(
         all_log_weights(MODEL, X, 0)
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda bound: bound.mean(), r"one bound a data point, \(7,\), got \(\)"),
+        (lambda bound: bound[:, None], r"got \(7, 1\)"),
+        (lambda bound: bound.mean().item(), "must give a tensor of bounds, got float"),
+    ],
+)
+def test_a_bound_gives_one_value_a_data_point(answer, words):
+    with pytest.raises(VbookError, match=words):
+        evaluate(MODEL, X, lambda *args, **options: answer(elbo(*args, **options)), batch_size=7)
+
+
+def test_out_of_memory_names_what_the_caller_can_lower(monkeypatch):
+    def hungry(*_):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(evaluation, "log_weights", hungry)
+    with pytest.raises(VbookError, match=r"lower chunk \(now 40\)"):
+        all_log_weights(MODEL, X, 8, chunk=40)
+
+
 def test_batches_cover_every_row_in_order():
     marks = per_datapoint(MODEL, X, lambda m, x, generator: x.sum(1), batch_size=7)
     assert torch.equal(marks, X.sum(1))

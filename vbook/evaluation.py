@@ -14,7 +14,7 @@ from vbook.errors import VbookError
 from vbook.hmc import sample
 from vbook.mcem import log_joint
 from vbook.noise import check_seed
-from vbook.training.checks import check_images, in_words, positive
+from vbook.training.checks import check_images, check_one_each, in_words, positive
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,18 @@ def quotient(a: Estimate, b: Estimate) -> Estimate:
 @torch.no_grad()
 def evaluate(model, x: Tensor, bound: Callable = elbo, batch_size: int = 1000, seed: int = 0, **options) -> Estimate:
     """The mean of ``bound(model, x, generator=g, **options)`` over all of ``x`` (N, D), from a fixed seed."""
-    return summarize(per_datapoint(model, x, bound, batch_size, seed, **options))
+
+    def each(model, batch, **options):
+        found = bound(model, batch, **options)
+        check_one_each(found, batch, "the bound")
+        return found
+
+    return summarize(per_datapoint(model, x, each, batch_size, seed, **options))
 
 
 @torch.no_grad()
 def per_datapoint(model, x: Tensor, bound: Callable = elbo, batch_size: int = 1000, seed: int = 0, **options) -> Tensor:
-    """``bound`` of each row of ``x``, batch by batch; (N, D) -> (N,) nats."""
+    """``bound`` of each row of ``x``, batch by batch; (N, D) -> (N,) nats; (N, k) if it gives k numbers a row."""
     positive(batch_size=batch_size)
     check_images(model, x)
     generator = torch.Generator(x.device).manual_seed(check_seed(seed))
@@ -78,7 +84,7 @@ def all_log_weights(model, x: Tensor, samples: int, seed: int = 0, chunk: int = 
     check_images(model, x)
     generator = torch.Generator(x.device).manual_seed(check_seed(seed))
     rows = max(1, chunk // samples)
-    with in_words(x, rows):
+    with in_words(x, chunk, "chunk"):
         return torch.cat([log_weights(model, batch, samples, generator) for batch in x.split(rows)], 1)
 
 

@@ -1,7 +1,12 @@
 """What an experiment is given: inputs that are whole, checkpoints that are its own, time that is left."""
 
 import dataclasses
+import json
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +18,7 @@ from vbook.experiments.keeping import keep
 from vbook.profiles import PROFILES
 from vbook.results import read_record
 
+ROOT = Path(__file__).resolve().parents[2]
 CLEAN = dict(commit="c0ffee", dirty=False, package_digest="sha256:one")
 
 
@@ -55,39 +61,67 @@ def test_a_run_out_of_time_goes_on_from_its_checkpoints(judge, tmp_path, monkeyp
     assert [path.parent.name for path in tmp_path.rglob("*.safetensors")] == ["ch00-tiny"]
 
 
-def test_the_time_is_that_of_all_sittings(judge, tmp_path, monkeypatch):
-    """A sitting that ended well or was killed counts from its begin to its last checkpoint; pauses don't count."""
-    now = [0.0]
-    for clock in ("time", "perf_counter"):
-        monkeypatch.setattr(keeping.time, clock, lambda: now[0])
+@pytest.fixture
+def now(monkeypatch):
+    """The seconds of a clock that stands still; the date jumps wildly, and should have no say."""
+    clock, dates = [1_000.0], iter(range(0, -(10**9), -86_400))
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(time, "time", lambda: next(dates))
+    return clock
+
+
+def test_the_time_is_that_of_all_sittings(judge, tmp_path, monkeypatch, now):
+    """Each counts from its begin to its end, whatever was trained in it; pauses don't count."""
     monkeypatch.setattr(registry, "conditions", lambda: dict(CLEAN))
     here = registry._describe("cpu")
-
-    def sitting():
-        return keeping.sitting(tmp_path, CLEAN, here)
-
-    with sitting() as first:
-        now[0] = 30.0
-        assert first.seconds() == 30.0
-    (tmp_path / "inside").mkdir()
-    for name, moment in (("sittings.json", 1_000.0), ("a.safetensors", 1_020.0), ("inside/b.safetensors", 1_050.0)):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (moment, moment))
-    now[0] = 9_000.0
-    with sitting() as second:
-        now[0] = 9_007.0
-        assert second.seconds() == 57.0
-    with sitting() as third:  # the second left no checkpoint behind
-        assert third.seconds() == 50.0
+    for seconds, so_far in ((30.0, 30.0), (7.0, 37.0)):
+        with keeping.sitting(tmp_path, CLEAN, here) as sitting:
+            now[0] += seconds
+            assert sitting.seconds() == so_far
+        now[0] += 9_000.0
     with keeping.sitting(None, {}, here) as alone:
         assert alone.seconds() == 0.0
-    assert run(judge, checkpoints=tmp_path).record.wall_time_s == 50.0
+    assert run(judge, checkpoints=tmp_path).record.wall_time_s == 37.0
 
 
-def test_the_time_leaves_out_what_the_inputs_took(judge, monkeypatch):
-    now = [1_000.0]
-    for clock in ("time", "perf_counter"):
-        monkeypatch.setattr(keeping.time, clock, lambda: now[0])
+KILLED = """
+import sys, time
+from pathlib import Path
+from vbook.experiments import keeping
+keeping.NOTE_EVERY = 0.05
+with keeping.sitting(Path(sys.argv[1]), {"dirty": False, "package_digest": "sha256:one"}, "here"):
+    time.sleep(600)
+"""
+
+
+def test_a_sitting_that_was_killed_counts_up_to_its_last_note(tmp_path):
+    """Its time is that of the process's clock: the dates of the files have no say."""
+    file = tmp_path / "sittings.json"
+    start = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT) as process:
+        try:
+            while not (file.exists() and json.loads(file.read_text())["seconds"] > 0.5):
+                assert process.poll() is None and time.perf_counter() - start < 60
+                time.sleep(0.01)
+        finally:
+            process.kill()
+    taken = time.perf_counter() - start
+    (tmp_path / "a.safetensors").touch()
+    os.utime(file, (1_000.0, 1_000.0))
+    with keeping.sitting(tmp_path, CLEAN, "here") as second:
+        assert 0.5 < second.earlier < taken and second.dirty is False
+
+
+def test_a_full_disk_stops_no_run_for_the_sake_of_its_clock(tmp_path, monkeypatch, now):
+    with keeping.sitting(tmp_path, CLEAN, "here"):
+        now[0] += 5.0
+        monkeypatch.setattr(keeping, "written", lambda *_: (_ for _ in ()).throw(VbookError("no space left")))
+    monkeypatch.undo()
+    with keeping.sitting(tmp_path, CLEAN, "here") as second:
+        assert second.earlier == 0.0
+
+
+def test_the_time_leaves_out_what_the_inputs_took(judge, monkeypatch, now):
     train = digits.fit
 
     def slow(*args, **options):
@@ -187,7 +221,8 @@ def test_a_run_goes_on_where_it_began(judge, tmp_path, monkeypatch):
 
 
 def test_a_run_has_its_checkpoints_for_itself(judge, tmp_path):
-    with keeping.sitting(tmp_path, CLEAN, "CPU, 1 thread"), pytest.raises(VbookError, match="another process is measuring this"):
+    here = registry._describe("cpu")
+    with keeping.sitting(tmp_path, CLEAN, here), pytest.raises(VbookError, match="another process is measuring this"):
         run(judge, checkpoints=tmp_path)
     assert run(judge, checkpoints=tmp_path).record.status == "complete"
 

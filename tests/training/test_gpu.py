@@ -54,6 +54,12 @@ def test_a_graph_replays_the_eager_step_with_the_same_noise(way):
     assert history.steps == 100 and len(history.rows) == 9
 
 
+def test_the_fastest_mode_is_found_and_changes_nothing_else():
+    fastest, _, history = losses("fastest")
+    assert history.mode in ("graph", "compiled")
+    assert torch.equal(fastest, losses(history.mode)[0])
+
+
 def test_the_same_seed_gives_the_same_run():
     a, b = losses("graph"), losses("graph")
     assert torch.equal(a[0], b[0]) and torch.equal(flat(a[1]), flat(b[1]))

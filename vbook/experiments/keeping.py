@@ -5,6 +5,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,9 @@ def records_folder() -> Path | None:
     except OSError as error:
         raise VbookError(f"$VBOOK_RECORDS names {name}, where nothing can be written ({error.strerror})") from error
     return Path(name)
+
+
+NOTE_EVERY = 10.0  # seconds between two notes of how long a run has taken
 
 
 @dataclass
@@ -54,8 +58,8 @@ def sitting(folder: Path | None, code: dict, device: str):
     """A ``Sitting`` of a run with checkpoints in ``folder``, which belongs to it alone until the block ends.
 
     ``code`` has the ``dirty`` and the ``package_digest`` of this process. Sittings of other packages, and checkpoints of which
-    nobody knows whose they are, count as local changes. A sitting that was killed counts up to its last checkpoint. VbookError
-    where another process is at it, and where an earlier sitting was on another ``device`` or number of threads.
+    nobody knows whose they are, count as local changes. A sitting that was killed counts up to its last note (``NOTE_EVERY``).
+    VbookError where another process is at it, and where an earlier sitting was on another ``device`` or number of threads.
     """
     dirty, earlier = code.get("dirty"), 0.0
     if folder is None:
@@ -63,21 +67,46 @@ def sitting(folder: Path | None, code: dict, device: str):
         return
     with _alone(folder):
         file = folder / "sittings.json"
-        before, left = _sittings(file), [path.stat().st_mtime for path in folder.rglob("*.safetensors")]
+        before = _sittings(file)
         if before and before["device"] != device:
             raise VbookError(
                 f"{folder}: holds a run begun on {before['device']}, and this is {device}; go on there (OMP_NUM_THREADS sets the "
                 "threads), or delete the folder to begin anew"
             )
         if before:
-            earlier = before["seconds"] + max(max(left, default=0.0) - file.stat().st_mtime, 0.0)
+            earlier = before["seconds"]
             dirty = worst(dirty, before["dirty"], before["package"] != code.get("package_digest"))
-        elif left:
+        elif any(folder.rglob("*.safetensors")):
             dirty = True
-        about = {"seconds": earlier, "dirty": dirty, "package": code.get("package_digest"), "device": device}
+        now = Sitting(earlier, dirty)
+        with _noted(now, file, {"dirty": dirty, "package": code.get("package_digest"), "device": device}):
+            yield now
+
+
+@contextlib.contextmanager
+def _noted(now: Sitting, file: Path, about: dict):
+    """Keeps in ``file``, beside what is to say ``about`` the sitting, its seconds so far."""
+    ended = threading.Event()
+
+    def note():
         with written(file, "w") as out:
-            json.dump(about, out)
-        yield Sitting(earlier, dirty)
+            json.dump({"seconds": now.seconds()} | about, out)
+
+    def notes():
+        while not ended.wait(NOTE_EVERY):
+            with contextlib.suppress(VbookError):  # a full disk: the note before stays
+                note()
+
+    note()
+    thread = threading.Thread(target=notes, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        with contextlib.suppress(VbookError):
+            note()
 
 
 def _sittings(file: Path) -> dict | None:

@@ -44,9 +44,9 @@ class Setup:
 
         folder = self.checkpoints and self.checkpoints / experiment
         arguments = (experiment, self.profile, self.seed, self.device, self.data_root, self.progress)
-        start = time.time()
+        start = time.perf_counter()
         outcome = run(*arguments, folder, self.resumable("")["budget"])
-        self.waited.append(time.time() - start)
+        self.waited.append(time.perf_counter() - start)
         if outcome.interrupted:  # half a training would give whole numbers, and false ones
             raise Interrupted(experiment)
         self.inputs[experiment] = outcome.record.experiment_digest

@@ -5,19 +5,29 @@ that a run is a function of its arguments and leaves the global random state alo
 """
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from vbook.bounds import elbo
-from vbook.checkpoints import Checkpoint, describe_data, describe_function, describe_model, describe_schedule
+from vbook.checkpoints import (
+    Checkpoint,
+    as_file,
+    describe_data,
+    describe_function,
+    describe_model,
+    describe_schedule,
+    saved_state,
+)
 from vbook.noise import check_seed
 from vbook.training.averaging import Average
 from vbook.training.checks import check_data, check_probabilities, check_rates, check_schedules
 from vbook.training.history import History
 from vbook.training.loop import SAVE_EVERY, Loop, length
 from vbook.training.steps import Steps, optimizer_for
+from vbook.training.trial import fastest
 
 
 def fit(
@@ -64,8 +74,9 @@ def fit(
     ``checkpoint`` names a file: a run that was killed, interrupted or out of ``budget`` ("25m", or seconds), called again with
     the same arguments and as many threads, goes on from there, bit for bit; it is written every ``save_every`` seconds and at
     the end. What the callbacks of earlier sittings have gathered is not in it. Ctrl-C ends the run at once and returns the
-    history so far; the last checkpoint stays. ``mode`` is how a step runs: ``"eager"``, ``"compiled"`` (slow to begin) or
-    ``"graph"`` (CUDA); by default a graph on CUDA, eager elsewhere.
+    history so far; the last checkpoint stays. ``mode`` is how a step runs: ``"eager"``, ``"compiled"`` (slow to begin),
+    ``"graph"`` (CUDA), or ``"fastest"``, what a trial of a few steps finds faster (``history.mode`` says which). By default a
+    graph on CUDA, eager elsewhere: modes differ in the last digits, and those shouldn't hang on a stopwatch.
 
     Raises VbookError for sizes and rates that are not positive, for data that are not finite, for a checkpoint of another run or
     one that can't be written, when memory runs out, and (Diverged) at the first step whose bound is not
@@ -75,7 +86,8 @@ def fit(
     steps = length(len(x), batch_size, epochs, steps)
     check_rates(lr, weight_decay)
     check_schedules(schedules, objective)
-    ascent = optimizer_for(optimizer, model.parameters(), lr, weight_decay, x.device)
+    optimizer_of = partial(optimizer_for, optimizer, lr=lr, weight_decay=weight_decay, device=x.device)
+    ascent = optimizer_of(model.parameters())
     shuffle, noise, pixels = (torch.Generator(x.device).manual_seed(check_seed(seed) + k) for k in (0, 0x5EED, 0xB175))
     history = History()
     loop = Loop(
@@ -96,12 +108,20 @@ def fit(
         progress=progress,
     )
     parts = {"model": model, "optimizer": ascent, "noise": noise}
-    options = dict(lr=lr, schedules=schedules, mode=mode, size=min(batch_size, len(x)))
+    size = min(batch_size, len(x))
     if binarize:
         check_probabilities(x, "binarize")
-        parts["pixels"] = options["pixels"] = pixels
-    climb = Steps(model, x, objective, ascent, noise, **options)
-    update = climb
+        parts["pixels"] = pixels
+
+    def begin(model, ascent, noise, pixels, mode):
+        options = dict(lr=lr, schedules=schedules, pixels=pixels if binarize else None, mode=mode, size=size)
+        return Steps(model, x, objective, ascent, noise, **options)
+
+    if mode == "fastest":
+        before = None if checkpoint is None else saved_state(as_file(checkpoint))
+        mode = before["history"].get("mode") if before else fastest(begin, model, optimizer_of, x, size)
+    update = climb = begin(model, ascent, noise, pixels, mode)
+    history.mode = climb.mode
     if average is not None:
         mean = Average(model, average)
         loop.judged = history.averaged = mean.model
@@ -116,6 +136,7 @@ def fit(
         settings = dict(batch_size=batch_size, optimizer=optimizer, weight_decay=weight_decay, seed=seed, binarize=binarize)
         settings |= dict(lr=describe_schedule(lr) if callable(lr) else lr, average=average, patience=patience, watch=watch)
         settings |= dict(objective=describe_function(objective), rows_at=None if rows_at is None else sorted(loop.rows_at))
+        settings["mode"] = climb.mode
         settings |= dict(schedules={name: describe_schedule(value) for name, value in (schedules or {}).items()})
         loop.checkpoint = Checkpoint(checkpoint, describe_model(model) | describe_data(x) | settings, parts)
     return loop.run(update, climb.settle)

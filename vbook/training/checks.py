@@ -141,12 +141,17 @@ def check_watched(row: Mapping, watch: str) -> None:
         raise VbookError(f"patience watches the column {watch!r}, which must hold numbers, got {row[watch]!r}")
 
 
+def check_one_each(bound, batch: Tensor, who: str = "the objective") -> None:
+    """VbookError unless ``who`` gave one bound (B,) for each data point."""
+    if not isinstance(bound, Tensor):
+        raise VbookError(f"{who} must give a tensor of bounds, got {type(bound).__name__}")
+    if bound.shape != batch.shape[:1]:  # a mean over the minibatch would go through, and be summed as if it were one of each
+        raise VbookError(f"{who} must give one bound a data point, ({len(batch)},), got {tuple(bound.shape)}")
+
+
 def check_bound(bound, batch: Tensor) -> None:
     """VbookError unless an objective gave one bound (B,) for each data point, on which the weights have a say."""
-    if not isinstance(bound, Tensor):
-        raise VbookError(f"the objective must give a tensor of bounds, got {type(bound).__name__}")
-    if bound.shape != batch.shape[:1]:  # a mean over the minibatch would go through, and be summed as if it were one of each
-        raise VbookError(f"the objective must give one bound a data point, ({len(batch)},), got {tuple(bound.shape)}")
+    check_one_each(bound, batch)
     if not bound.requires_grad:
         raise VbookError("no weight that is trained has a say in the objective: is it detached, or are all weights frozen?")
 
@@ -213,7 +218,7 @@ def check_data(model: nn.Module, x: Tensor) -> None:
 
 
 @contextmanager
-def in_words(x: Tensor, size: int):
+def in_words(x: Tensor, size: int, name: str = "batch_size"):
     """What PyTorch says when memory runs out, or when shapes don't fit, as a VbookError that says what to change."""
     try:
         yield
@@ -221,7 +226,7 @@ def in_words(x: Tensor, size: int):
         said = str(error).partition("\n")[0]
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said:
             held = f"the data take {x.numel() * x.element_size() / 1e9:.2f} GB on {x.device}"
-            raise VbookError(f"out of memory ({said}): lower batch_size (now {size}) or the samples; {held}") from error
+            raise VbookError(f"out of memory ({said}): lower {name} (now {size}) or the samples; {held}") from error
         if "shapes cannot be multiplied" in said or "must match the size" in said:
             raise VbookError(f"the model does not fit data points of shape {tuple(x.shape[1:])} ({said})") from error
         if "working C++ compiler" in str(error):

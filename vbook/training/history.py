@@ -11,7 +11,8 @@ class History:
 
     ``rows`` is a list of dicts with the keys ``epoch``, ``step``, ``train`` (nats) and those of ``evaluate``; ``interrupted``
     tells whether Ctrl-C or the time budget ended the run early, ``stopped`` whether it had stopped improving. ``seconds`` counts
-    the time in all sittings of a resumed run. ``averaged`` is the model with averaged weights, where they were asked for.
+    the time in all sittings of a resumed run. ``mode`` is how its steps ran, where that can be chosen; ``averaged`` is the model
+    with averaged weights, where they were asked for.
     """
 
     rows: list[dict] = field(default_factory=list)
@@ -20,6 +21,7 @@ class History:
     seconds: float = 0.0
     interrupted: bool = False
     stopped: bool = False
+    mode: str | None = None
     averaged: nn.Module | None = None
 
     column_name = "train bound"

@@ -190,7 +190,7 @@ class Loop:
 
     def _save(self) -> None:
         history = self.history
-        facts = {name: getattr(history, name) for name in ("rows", "steps", "examples", "seconds", "stopped")}
+        facts = {name: getattr(history, name) for name in ("rows", "steps", "examples", "seconds", "stopped", "mode")}
         own = {"done": self.done, "seen": self.seen, "sums": self.sums, "best": self.best}
         own["order"] = self.batches.state(self.done)
         self.checkpoint.write({"history": facts} | own)

@@ -168,7 +168,7 @@ def _mode(mode: str | None, on_gpu: bool, ascent: torch.optim.Optimizer, moving_
     if mode is None:
         return "graph" if on_gpu and not fixed else "eager"
     if mode not in MODES:
-        raise VbookError(f"unknown mode {mode!r}{nearest(mode, MODES)}")
+        raise VbookError(f"unknown mode {mode!r}{nearest(mode, (*MODES, 'fastest'))}")
     if mode == "graph" and not on_gpu:
         raise VbookError("mode 'graph' is for data on a CUDA device; leave mode out, and the fastest that holds is taken")
     if mode == "graph" and fixed:
