@@ -38,6 +38,12 @@ def test_the_word(ours, theirs, direction, word):
     assert tolerance == pytest.approx(2 * math.sqrt(0.25**2 + 0.1**2))
 
 
+def test_what_a_figure_can_be_read_to_counts_as_no_difference():
+    assert verdict(-152.0, -150.0, "equal", 0.0, None, 3.0) == ("reproduced", -2.0, 3.0)
+    assert verdict(-152.0, -150.0, "equal", 2.0, None, 3.0)[2] == pytest.approx(5.0)  # errors of a kind add up as squares
+    assert verdict(-156.0, -150.0, "equal", 0.0, None, 3.0)[0] == "different"
+
+
 def test_without_errors_only_equality_reproduces():
     assert verdict(1.0, 1.0, "higher")[0] == "reproduced"
     assert verdict(1.001, 1.0, "higher")[0] == "better"

@@ -6,7 +6,7 @@ from vbook import paths
 from vbook.errors import VbookError
 from vbook.results import target
 
-GOOD = """- id: t/a
+GOOD = """- id: thesis/sec-1/a
   value: -101.8
   unit: nats
   direction: higher
@@ -29,7 +29,34 @@ def read(tmp_path, monkeypatch):
 
 
 def test_targets_are_read_by_id(read):
-    assert read(GOOD)["t/a"]["value"] == -101.8 and read("") == {}
+    assert read(GOOD)["thesis/sec-1/a"]["value"] == -101.8 and read("") == {}
+
+
+TABLE = """- table: thesis/table-5.9
+  title: Bounds
+  source: thesis, table 5.9
+  protocol: MNIST
+  mark: S
+  unit: nats
+  direction: higher
+  columns:
+    vlb: {what: bound}
+    time: {what: time, unit: s, direction: lower, tolerance: 0.5}
+  rows:
+    flat: {what: factorised, values: [[-84.1, 0.1], 3]}
+    iaf: {what: IAF, values: [-80.8, null], records: {vlb: ch05-iaf.paper/vlb}}
+"""
+
+
+def test_the_cells_of_a_table_are_targets(read):
+    found = read(TABLE)
+    assert list(found) == [f"thesis/table-5.9/{cell}" for cell in ("flat/vlb", "flat/time", "iaf/vlb")]
+    flat, time, iaf = found.values()
+    assert (flat["value"], flat["spread"], flat["unit"], flat["direction"]) == (-84.1, 0.1, "nats", "higher")
+    assert (time["value"], time["unit"], time["direction"], time["tolerance"]) == (3, "s", "lower", 0.5) and "spread" not in time
+    assert iaf["record"] == "ch05-iaf.paper/vlb" and "record" not in flat and iaf["protocol"] == "IAF, bound: MNIST"
+    assert [target.chapter_of(cell) for cell in found.values()] == [5, 5, 5] and target.source_of(flat) == "thesis"
+    assert (flat["table"], flat["row"], flat["column"], flat["title"]) == ("thesis/table-5.9", "flat", "vlb", "Bounds")
 
 
 @pytest.mark.parametrize(
@@ -39,13 +66,23 @@ def test_targets_are_read_by_id(read):
         (GOOD.encode() + b"  note: \xff", "can't be read as YAML"),
         ("a: 1", "a list of targets"),
         ("- 1", "1 is no target"),
-        (GOOD.replace("-101.8", "about 102"), "'t/a': 'about 102' is no value"),
-        (GOOD.replace("-101.8", ""), "'t/a': None is no value"),
-        (GOOD.replace("t/a", "[1]"), "[1]: [1] is no id"),
-        (GOOD.replace("higher", "up"), "'t/a': 'up' is no direction"),
-        (GOOD + "  spread: wide", "'t/a': 'wide' is no spread"),
+        (GOOD.replace("-101.8", "about 102"), "'thesis/sec-1/a': 'about 102' is no value"),
+        (GOOD.replace("-101.8", ""), "'thesis/sec-1/a': None is no value"),
+        (GOOD.replace("thesis/sec-1/a", "[1]"), "[1]: [1] is no id"),
+        (GOOD.replace("higher", "up"), "'thesis/sec-1/a': 'up' is no direction"),
+        (GOOD + "  spread: wide", "'thesis/sec-1/a': 'wide' is no spread"),
         (GOOD.replace("  unit: nats\n", "  1: nats\n"), "missing ['unit'], unknown ['1']"),
-        (GOOD + GOOD, "'t/a' stands twice"),
+        (GOOD + GOOD, "'thesis/sec-1/a' stands twice"),
+        (GOOD.replace("thesis/", "theses/"), "begins with none of thesis, adams"),
+        (GOOD.replace("mark: S", "mark: Z"), "'Z' is no mark"),
+        (TABLE + TABLE, "'thesis/table-5.9/flat/vlb' stands twice"),
+        (TABLE.replace("-80.8, null", "-80.8"), "'thesis/table-5.9/iaf': 1 values for the 2 columns"),
+        (TABLE.replace("[-84.1, 0.1]", "[-84.1, 0.1, 2]"), "[-84.1, 0.1, 2] is no value"),
+        (TABLE.replace("[-84.1, 0.1]", "[-84.1, wide]"), "'wide' is no spread"),
+        (TABLE.replace("records: {vlb", "records: {bound"), "a record for ['bound'], which is no column"),
+        (TABLE.replace("  direction: higher\n", ""), "missing ['direction']"),
+        (TABLE.replace("flat: {what: factorised,", "flat: {"), "'thesis/table-5.9/flat': missing ['what']"),
+        (TABLE.replace("vlb: {what: bound}", "vlb: bound"), "column vlb': 'bound' is no column"),
     ],
 )
 def test_what_is_no_target_is_told_in_one_line(read, text, words):

@@ -33,7 +33,12 @@ def _verdict_on(target: dict, known: dict[str, Record]) -> Verdict:
         return Verdict(target, "not run")
     entry = record.metrics[metric]
     word, difference, tolerance = verdict(
-        entry["mean"], target["value"], target["direction"], entry.get("standard_error"), target.get("spread")
+        entry["mean"],
+        target["value"],
+        target["direction"],
+        entry.get("standard_error"),
+        target.get("spread"),
+        target.get("tolerance"),
     )
     if record.status != "complete":
         word = "partial"
@@ -43,10 +48,16 @@ def _verdict_on(target: dict, known: dict[str, Record]) -> Verdict:
 
 
 def verdict(
-    ours: float, theirs: float, direction: str, standard_error: float | None = None, spread: float | None = None
+    ours: float,
+    theirs: float,
+    direction: str,
+    standard_error: float | None = None,
+    spread: float | None = None,
+    leeway: float | None = None,
 ) -> tuple[str, float, float]:
-    """The word, the difference (ours minus theirs) and the tolerance, two combined standard errors.
+    """The word, the difference (ours minus theirs) and the tolerance: two standard errors of either, with the ``leeway``.
 
+    The three add up as independent errors do. ``leeway`` is the target's own tolerance, such as how well a figure can be read.
     ``direction`` says what is good: ``higher``, ``lower`` or ``equal``. Within the tolerance a number is ``reproduced``; outside
     it is ``better`` or ``short`` where more or less is better, and ``different`` where only equal is right.
 
@@ -54,7 +65,7 @@ def verdict(
     ('better', 'short')
     """
     difference = ours - theirs
-    tolerance = SIGMAS * math.hypot(standard_error or 0.0, spread or 0.0)
+    tolerance = math.hypot(SIGMAS * (standard_error or 0.0), SIGMAS * (spread or 0.0), leeway or 0.0)
     if abs(difference) <= tolerance:
         return "reproduced", difference, tolerance
     if direction == "equal":

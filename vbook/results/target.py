@@ -1,23 +1,36 @@
 """The numbers that the sources report, with who reports them and under which protocol (``book/targets.yml``)."""
 
 import functools
+import re
 
 from vbook import paths
 from vbook.errors import VbookError
 from vbook.results.record import is_a
 
 FIELDS = {"id": str, "value": float, "unit": str, "direction": str, "protocol": str, "mark": str, "source": str}
-OPTIONAL = {"spread": float, "note": str, "record": str}
+OPTIONAL = {"spread": float, "tolerance": float, "note": str, "record": str}
+SHARED = {"unit": str, "direction": str, "tolerance": float}  # of a whole table, or of one of its columns
+TABLE = {"table": str, "title": str, "protocol": str, "mark": str, "source": str, "columns": dict, "rows": dict}
 DIRECTIONS = ("higher", "lower", "equal")
+MARKS = {
+    "S": "stated in the source",
+    "C": "from the authors' code or result files",
+    "R": "from a public re-implementation",
+    "F": "read off a figure",
+    "O": "derived or measured by us",
+}
+COMPANIONS = {"adams": 10, "compound-vae": 11, "replication": 12, "assignment": 13}  # and the chapter that retells each
 
 
 @functools.cache
 def targets() -> dict[str, dict]:
     """All targets by id; each has the keys of ``FIELDS`` and may have those of ``OPTIONAL``.
 
-    ``direction`` is ``higher``, ``lower`` or ``equal``; ``mark`` says where the number comes from (S stated in the source, C the
-    authors' code, R a public re-implementation, F read off a figure, O our own earlier measurement); ``record`` names the
-    ``<record id>/<metric>`` that answers it.
+    ``direction`` is ``higher``, ``lower`` or ``equal``; ``mark`` says where the number comes from (``MARKS``); ``spread`` is the
+    standard error that the source states, ``tolerance`` a difference that counts as none (how well a figure can be read);
+    ``record`` names the ``<record id>/<metric>`` that answers it. The cells of a printed table are written as one entry of the
+    file; their ids are ``<table>/<row>/<column>``, and they have ``table``, its ``title``, ``row``, ``column``, ``row_title`` and
+    ``column_title`` besides.
     """
     import yaml
 
@@ -29,20 +42,82 @@ def targets() -> dict[str, dict]:
         raise VbookError("targets.yml: a list of targets belongs there")
     found = {}
     for entry in entries:
-        _check(entry)
-        if entry["id"] in found:
-            raise VbookError(f"targets.yml: {entry['id']!r} stands twice")
-        found[entry["id"]] = entry
+        for target in _cells(entry) if isinstance(entry, dict) and "table" in entry else [_checked(entry)]:
+            if target["id"] in found:
+                raise VbookError(f"targets.yml: {target['id']!r} stands twice")
+            found[target["id"]] = target
     return found
 
 
-def _check(entry) -> None:
+def source_of(target: dict) -> str:
+    """Which of the five sources a target belongs to: ``thesis``, ``adams``, ``compound-vae``, ``replication``, ``assignment``."""
+    return target["id"].partition("/")[0]
+
+
+def chapter_of(target: dict) -> int:
+    """The chapter of the book that answers a target.
+
+    >>> chapter_of({"id": "thesis/table-5.B.2/bottom-up-linear/d4"}), chapter_of({"id": "adams/table-2/lr-b128/adam-e3/train-loss"})
+    (5, 10)
+    """
+    if answered := re.match(r"(?:ch|chapter-)(\d\d)", target.get("record") or ""):
+        return int(answered[1])
+    source, _, rest = target["id"].partition("/")
+    return COMPANIONS[source] if source in COMPANIONS else int(re.match(r"[a-z]+-(\d+)", rest)[1])
+
+
+def _checked(entry) -> dict:
     if not isinstance(entry, dict):
         raise VbookError(f"targets.yml: {entry!r} is no target, which has {', '.join(FIELDS)}")
-    missing, unknown = FIELDS.keys() - entry.keys(), entry.keys() - FIELDS.keys() - OPTIONAL.keys()
+    _check_keys(entry, entry.get("id"), FIELDS, OPTIONAL, "target")
+    _check_direction(entry, entry["id"])
+    if entry["mark"] not in MARKS:
+        raise VbookError(f"targets.yml, {entry['id']!r}: {entry['mark']!r} is no mark that a target can have")
+    if source_of(entry) not in ("thesis", *COMPANIONS):
+        raise VbookError(f"targets.yml, {entry['id']!r}: begins with none of thesis, {', '.join(COMPANIONS)}")
+    return entry
+
+
+def _cells(entry: dict) -> list[dict]:
+    """The targets in a table: a number, a pair of number and spread, or nothing, for each row and column."""
+    name = entry["table"]
+    _check_keys(entry, name, TABLE, SHARED | {"note": str}, "table")
+    cells = []
+    for row, given in entry["rows"].items():
+        _check_keys(given, f"{name}/{row}", {"what": str, "values": list}, {"records": dict}, "row")
+        if len(given["values"]) != len(entry["columns"]):
+            raise VbookError(
+                f"targets.yml, '{name}/{row}': {len(given['values'])} values for the {len(entry['columns'])} columns"
+            )
+        if unknown := (given.get("records") or {}).keys() - entry["columns"].keys():
+            raise VbookError(f"targets.yml, '{name}/{row}': a record for {sorted(unknown)}, which is no column")
+        for (column, about), value in zip(entry["columns"].items(), given["values"], strict=True):
+            _check_keys(about, f"{name}, column {column}", {"what": str}, SHARED, "column")
+            if value is None:
+                continue
+            value, *spread = value if isinstance(value, list) and len(value) == 2 else [value]
+            cell = {key: entry[key] for key in ("mark", "source", "title", *SHARED, "note") if key in entry}
+            cell |= {"id": f"{name}/{row}/{column}", "value": value, "table": name, "row": row, "column": column}
+            cell |= {key: about[key] for key in SHARED if key in about} | ({"spread": spread[0]} if spread else {})
+            cell["protocol"] = f"{given['what']}, {about['what']}: {entry['protocol']}"
+            if record := (given.get("records") or {}).get(column):
+                cell["record"] = record
+            own = {key: cell.pop(key) for key in ("table", "row", "column", "title")}
+            cells.append(_checked(cell) | own | {"row_title": given["what"], "column_title": about["what"]})
+    return cells
+
+
+def _check_keys(entry, name, needed: dict, optional: dict, what: str) -> None:
+    if not isinstance(entry, dict):
+        raise VbookError(f"targets.yml, {name!r}: {entry!r} is no {what}, which has {', '.join(needed)}")
+    missing, unknown = needed.keys() - entry.keys(), entry.keys() - needed.keys() - optional.keys()
     if missing or unknown:
-        raise VbookError(f"targets.yml, {entry.get('id')!r}: missing {sorted(missing)}, unknown {sorted(map(str, unknown))}")
-    wrong = [key for key, kind in (FIELDS | OPTIONAL).items() if key in entry and not is_a(entry[key], kind)]
-    if wrong or entry["direction"] not in DIRECTIONS:
-        key = wrong[0] if wrong else "direction"
-        raise VbookError(f"targets.yml, {entry['id']!r}: {entry[key]!r} is no {key} that a target can have")
+        raise VbookError(f"targets.yml, {name!r}: missing {sorted(missing)}, unknown {sorted(map(str, unknown))}")
+    for key, kind in (needed | optional).items():
+        if key in entry and not is_a(entry[key], kind):
+            raise VbookError(f"targets.yml, {name!r}: {entry[key]!r} is no {key} that a {what} can have")
+
+
+def _check_direction(entry: dict, name) -> None:
+    if entry["direction"] not in DIRECTIONS:
+        raise VbookError(f"targets.yml, {name!r}: {entry['direction']!r} is no direction that a target can have")
