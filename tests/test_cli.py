@@ -134,50 +134,75 @@ def test_an_interrupted_reproduce_ends_with_130(capsys, monkeypatch):
     assert call(capsys, "reproduce", "a")[0] == 0
 
 
+def known(monkeypatch, records: list, targets: list):
+    """``vbook results`` finds these records and targets."""
+    judge = sys.modules["vbook.ledger.verdicts"]  # by name: as an attribute the function of the same name hides it
+    for module in (tables, judge):
+        monkeypatch.setattr(module, "records", lambda: {record.id: record for record in records})
+    monkeypatch.setattr(judge, "targets", lambda: {target["id"]: target for target in targets})
+
+
+METRICS = {"elbo": dict(mean=-101.3, standard_error=0.25, unit="nats"), "steps": dict(mean=4.0, unit="steps")}
+RECORD = results.Record("ch02-vae-20", "laptop", [0], METRICS, {}, {})
+REPORTED = dict(id="thesis/table-2.1/a", value=-103.0, unit="nats", direction="higher", record="ch02-vae-20.laptop/elbo")
+UNMEASURED = dict(id="adams/table-2/b", value=3.5, unit="%", direction="lower")
+
+
 @pytest.fixture
 def measured(monkeypatch):
     """One record with two metrics, one of them answering a target; another target that nothing answers."""
-    targets = {
-        "t/a": dict(id="t/a", value=-101.8, unit="nats", record="ch02-vae-20.laptop/elbo"),
-        "t/b": dict(id="t/b", value=3.5, unit="%"),
-    }
-    metrics = {"elbo": dict(mean=-101.3, standard_error=0.25, unit="nats"), "steps": dict(mean=4.0, unit="steps")}
-    record = results.Record("ch02-vae-20", "laptop", [0], metrics, {}, {}, status="partial")
-    monkeypatch.setattr(tables, "records", lambda: {record.id: record})
-    monkeypatch.setattr(tables, "targets", lambda: targets)
+    known(monkeypatch, [RECORD], [REPORTED, UNMEASURED])
 
 
-def test_results_as_text_and_json(capsys, measured):
+def test_results_as_json(capsys, measured):
     code, out, _ = call(capsys, "results", "--json")
     rows = json.loads(out)
-    assert code == 0 and [(row["record"], row["target"], row["status"]) for row in rows] == [
-        ("ch02-vae-20.laptop/elbo", "t/a", "partial"),
-        ("ch02-vae-20.laptop/steps", None, "partial"),
-        (None, "t/b", "not run"),
+    keys = ("id", "target", "measured", "verdict", "profile", "chapter")
+    assert code == 0 and [tuple(row[key] for key in keys) for row in rows] == [
+        ("thesis/table-2.1/a", -103.0, -101.3, "better", "laptop", 2),
+        ("adams/table-2/b", 3.5, None, "not run", None, 10),
+        ("ch02-vae-20.laptop/steps", None, 4.0, "own", "laptop", 2),
     ]
-    assert rows[0]["difference"] == pytest.approx(0.5) and rows[0]["standard_error"] == 0.25
+    assert rows[0]["difference"] == pytest.approx(1.7) and rows[0]["standard_error"] == 0.25
+
+
+def test_results_as_text(capsys, measured):
     _, text, _ = call(capsys, "results")
-    assert text.splitlines()[1].split() == [
-        "ch02-vae-20.laptop/elbo",
-        "−101.30",
-        "0.25",
-        "nats",
-        "−101.80",
-        "0.50",
-        "t/a",
-        "partial",
-    ]
+    lines = text.splitlines()
+    assert lines[0] == "1 of 2 reported numbers measured: 1 better."
+    assert lines[2].split() == "better −103.00 −101.30 0.25 nats 1.70 thesis/table-2.1/a ch02-vae-20.laptop/elbo".split()
+    assert "Not run: 1 (adams 1); --verdict 'not run' lists them." in lines
+    assert any(line.startswith("No record at paper: ch02-vae-20, ") for line in lines)
+    assert any(line.startswith("No record at laptop: ") and "ch02-vae-20," not in line for line in lines)
 
 
-def test_results_say_when_a_record_is_stale(capsys, measured, monkeypatch):
-    settled = results.Record(
-        "ch02-vae-20", "laptop", [0], {"elbo": dict(mean=-1.0, unit="nats")}, {}, {}, experiment_digest="sha256:old"
-    )
-    monkeypatch.setattr(tables, "records", lambda: {settled.id: settled})
-    assert json.loads(call(capsys, "results", "--json")[1])[0]["status"] == "stale"
-    free = dataclasses.replace(settled, experiment_digest="")
-    monkeypatch.setattr(tables, "records", lambda: {free.id: free})
-    assert json.loads(call(capsys, "results", "--json")[1])[0]["status"] == "complete"
+@pytest.mark.parametrize(
+    ("chosen", "ids"),
+    [
+        (["--source", "adams"], ["adams/table-2/b"]),
+        (["--source", "own"], ["ch02-vae-20.laptop/steps"]),
+        (["--chapter", "2"], ["thesis/table-2.1/a", "ch02-vae-20.laptop/steps"]),
+        (["--verdict", "not run"], ["adams/table-2/b"]),
+        (["--verdict", "short"], []),
+    ],
+)
+def test_results_can_be_asked_for_in_part(capsys, measured, chosen, ids):
+    assert [row["id"] for row in json.loads(call(capsys, "results", "--json", *chosen)[1])] == ids
+    text = call(capsys, "results", *chosen)[1]
+    assert ("nothing of that kind" in text) == (not ids) and all(id in text for id in ids)
+
+
+def test_results_of_unknown_kind_are_refused(capsys, measured):
+    assert "unknown source 'adam'; did you mean 'adams'?" in call(capsys, "results", "--source", "adam")[2]
+    assert "unknown verdict 'shorter'; did you mean 'short'?" in call(capsys, "results", "--verdict", "shorter")[2]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [(dict(status="partial"), "partial"), (dict(experiment_digest="sha256:old"), "stale")]
+)
+def test_results_say_what_keeps_a_record_from_counting(capsys, monkeypatch, change, words):
+    known(monkeypatch, [dataclasses.replace(RECORD, **change)], [REPORTED])
+    assert [row["verdict"] for row in json.loads(call(capsys, "results", "--json")[1])] == [words, words]
 
 
 def test_results_tell_a_broken_record_or_a_broken_list_of_targets(capsys, tmp_path, monkeypatch):

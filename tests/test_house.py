@@ -109,7 +109,8 @@ def test_ci_calls_make_test_and_nothing_of_its_own():
 
 
 # Who may import whom: a module imports from the same group or from those to its left (DESIGN: one direction, no cycles).
-FLOOR = ["errors", "paths", "profiles", "budget", "devices", "checkpoints", "noise", "distributions", "networks", "flows", "hmc"]
+FLOOR = ["loaded", "errors", "paths", "profiles", "budget", "devices", "checkpoints", "noise", "distributions", "networks"]
+FLOOR += ["flows", "hmc"]
 CHAIN = [
     ["data"],
     ["models"],
@@ -150,7 +151,7 @@ def test_imports_go_to_the_left(path):
     if part in TOP:
         assert "cli" not in others, "the command line is imported by nobody"
     elif part == "__init__":
-        assert not others
+        assert others <= {"loaded"}
     else:
         wrong = {other for other in others if other in TOP or RANK[other] > RANK[part]}
         assert not wrong, f"vbook.{part} may not import {wrong}"

@@ -193,3 +193,20 @@ def test_a_missing_setting_is_named(tiny):
     assert setup.epochs == 1
     with pytest.raises(AttributeError, match="no setting 'depth'"):
         _ = setup.depth
+
+
+@pytest.mark.parametrize(
+    ("change", "stays"),
+    [(dict(scale=99), False), (dict(sizes=dict(train=1, valid=1, test=1)), False), (dict(title="t", licence="l"), True)],
+)
+def test_a_record_is_stale_once_its_data_are_others(tiny, monkeypatch, change, stays):
+    """What is read from the files decides, not the words about them."""
+    before, real = find(tiny).digest(TINY), registry.card
+    monkeypatch.setattr(registry, "card", lambda name: dataclasses.replace(real(name), **change))
+    assert (find(tiny).digest(TINY) == before) == stays
+
+
+def test_a_record_names_the_content_of_each_split(tiny):
+    digests = run(tiny).record.data["digests"]
+    assert set(digests) == {"train", "valid", "test"} and len(set(digests.values())) == 3
+    assert digests["train"] == run(tiny).record.data["digest"]

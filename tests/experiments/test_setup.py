@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.experiments.test_registry import DIGITS, TINY, tiny, trainings_cut_short  # noqa: F401
+from vbook import loaded
 from vbook.errors import VbookError
-from vbook.experiments import Outcome, find, keeping, registry, run, source
+from vbook.experiments import Outcome, find, keeping, registry, run
 from vbook.experiments.chapter02 import digits
 from vbook.experiments.keeping import keep
 from vbook.profiles import PROFILES
@@ -153,10 +155,25 @@ def test_code_that_moved_after_its_import_leaves_no_clean_record(judge, monkeypa
     monkeypatch.setattr(registry, "conditions", lambda: dict(commit="c0ffee", dirty=False))
     monkeypatch.setattr(registry, "moved", lambda: True)
     assert run(judge).record.dirty is True
-    assert not source.moved()
-    for change in ({}, source.LOADED | {source.PACKAGE / "gone.py": (1, 1)}, dict.fromkeys(source.LOADED, (1, 1))):
-        monkeypatch.setattr(source, "LOADED", change)
-        assert source.moved()
+    assert not loaded.moved()
+    for change in ({}, loaded.LOADED | {loaded.PACKAGE / "gone.py": (1, 1)}, dict.fromkeys(loaded.LOADED, (1, 1))):
+        monkeypatch.setattr(loaded, "LOADED", change)
+        assert loaded.moved()
+
+
+def test_the_snapshot_is_taken_before_anything_of_the_package_is_imported(tmp_path):
+    """An edit between the import of a module and that of the experiments: the old code runs, and the record says so."""
+    shutil.copytree(ROOT / "vbook", tmp_path / "vbook", ignore=shutil.ignore_patterns("__pycache__"))
+    edited = "import vbook.bounds, pathlib; pathlib.Path(vbook.bounds.__file__).touch(); from vbook.experiments import registry"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{edited}; print(registry.moved())"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.parametrize(("device", "words"), [("cpu", "CPU, "), ("mps", "MPS")])
+def test_a_record_names_the_device_it_ran_on(device, words):
+    assert registry._describe(device).startswith(words)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from vbook.bench.machine import compiler
 from vbook.bounds import elbo
-from vbook.errors import VbookError
+from vbook.errors import Diverged, VbookError
 from vbook.mcem import fit_mcem
 from vbook.models import vae
 from vbook.objectives import annealed, free_bits
@@ -289,6 +290,12 @@ def test_a_graph_does_not_go_with_a_rate_that_only_adam_reads_from_the_device():
 def test_data_of_another_width_are_named(train):
     with pytest.raises(VbookError, match=r"does not fit data points of shape \(9,\)"):
         train(small(), X[:, :9], epochs=1)
+
+
+def test_any_module_that_diverges_is_told_the_step():
+    """One without an encoder has no terms of a bound to blame."""
+    with pytest.raises(Diverged, match=r"step 1: the objective is not finite \(16 of 16 data points"):
+        fit(nn.Linear(12, 1), X, lambda model, x, generator: model(x)[:, 0] / 0, steps=2, batch_size=16)
 
 
 def test_a_model_that_is_not_finite_is_named_before_the_first_step():

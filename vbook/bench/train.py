@@ -20,7 +20,7 @@ from vbook.models import vae
 from vbook.training import fit
 
 BATCH, STEPS, WARM = 100, 60, 10
-MODES, GPU_MODES = ("eager", "compiled"), ("eager", "graph")
+MODES, GPU_MODES = ("eager", "compiled"), ("eager", "graph", "compiled")
 FIRST = dict(x_dim=784, z_dim=20, hidden=(500,))
 SECOND = dict(x_dim=784, z_dim=50, hidden=(400, 400), activation="relu")
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import vbook
+from vbook.cli.sets import DataRoot, data_app
 from vbook.errors import VbookError
 
 app = typer.Typer(
@@ -18,7 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-data_app = typer.Typer(help="Data sets: what there is, fetch it, check it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 bench_app = typer.Typer(help="Speed, as ratios measured side by side.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench")
@@ -26,7 +26,6 @@ app.add_typer(bench_app, name="bench")
 Profile = Annotated[str, typer.Option("--profile", "-P", help="smoke, laptop or paper.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of every random number; by default the notebook's, 0.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; by default cpu.")]
-DataRoot = Annotated[Path | None, typer.Option(help="Folder of the real data; by default $VBOOK_DATA, else the cache.")]
 # What a full, read-only or foreign disk answers: the user's to mend, and no news for a traceback.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -157,21 +156,30 @@ def reproduce(
 
 
 @app.command()
-def results(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for other programs.")] = False):
-    """Show every committed record beside the number its source reports.
+def results(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for other programs.")] = False,
+    source: Annotated[str | None, typer.Option(help="thesis, adams, compound-vae, replication, assignment, or own.")] = None,
+    chapter: Annotated[int | None, typer.Option(help="The chapter of the book that answers it.")] = None,
+    verdict: Annotated[
+        str | None, typer.Option(help="reproduced, better, short, different, partial, stale, 'not run' or own.")
+    ] = None,
+):
+    """Show what the sources report, what we measured, and the verdict on each.
 
     \b
-    Example: vbook results --json
+    Example: vbook results --source thesis --verdict short
     """
-    from vbook.cli.tables import as_text, comparison
+    from vbook.cli.tables import as_text, comparison, missing_runs
 
-    rows = comparison()
+    rows = comparison(source, chapter, verdict)
     if as_json:
         import json
 
         print(json.dumps(rows, indent=1, ensure_ascii=False))
+    elif source is chapter is verdict is None:
+        print("\n".join([as_text(rows) or "no records and no targets yet", "", *missing_runs()]))
     else:
-        print(as_text(rows) if rows else "no records and no targets yet; `vbook reproduce --help` says how to measure one")
+        print(as_text(rows, everything=True) or "nothing of that kind")
 
 
 @bench_app.command("train")
@@ -192,53 +200,3 @@ def bench_training(
 
     found = bench_train(device, repetitions, say=lambda line: print(line, file=sys.stderr))
     print(json.dumps(found, indent=1) if as_json else bench_as_text(found))
-
-
-@data_app.command("list")
-def list_sets(data_root: DataRoot = None):
-    """List the data sets and whether each is at hand.
-
-    \b
-    Example: vbook data list
-    """
-    from vbook import data
-
-    print(f"data root: {data.data_root(data_root)}")
-    for name, card in data.cards().items():
-        state = "embedded" if card.embedded else "here" if data.available(name, data_root) else "not here"
-        print(f"{state:<10} {card}")
-
-
-@data_app.command("get")
-def get_sets(names: Annotated[list[str], typer.Argument(help="Names from `vbook data list`.")], data_root: DataRoot = None):
-    """Fetch data sets into the data root; what is there and whole is left alone.
-
-    \b
-    Example: vbook data get mnist binarized-mnist
-    """
-    from vbook import data
-
-    for card in [data.card(name) for name in names]:
-        for row in data.get(card.name, data_root):
-            print(f"{row.status:<8} {row.file}")
-
-
-@data_app.command("verify")
-def verify_sets(
-    names: Annotated[list[str] | None, typer.Argument(help="Names from `vbook data list`; none means those at hand.")] = None,
-    data_root: DataRoot = None,
-):
-    """Compare the files of data sets with their digests; exit code 1 when one is missing or damaged.
-
-    \b
-    Example: vbook data verify mnist
-    """
-    from vbook import data
-
-    chosen = names or [name for name in data.names() if data.available(name, data_root)]
-    rows = [row for card in [data.card(name) for name in chosen] for row in data.verify(card.name, data_root)]
-    for row in rows:
-        digests = f"  expected {row.expected}, found {row.found}" if row.status == "damaged" else ""
-        print(f"{row.status:<8} {row.file}{digests}")
-    if any(row.status != "ok" for row in rows):
-        raise typer.Exit(1)

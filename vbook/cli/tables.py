@@ -1,71 +1,114 @@
 """Records beside the sources' numbers, as rows and as text."""
 
-from vbook.results import records, targets
+from collections import Counter
+
+from vbook.errors import VbookError, nearest
+from vbook.results import records
 from vbook.results.references import MINUS
+from vbook.results.target import SOURCES, chapter_of, source_of
 
 
-def comparison() -> list[dict]:
-    """One row per metric of each committed record and target that it answers, then one per target without a measurement.
+def comparison(source: str | None = None, chapter: int | None = None, verdict: str | None = None) -> list[dict]:
+    """A row for each target with its verdict, then one for each metric of a record that answers no target.
 
-    Keys: ``record`` (``<id>/<metric>`` or None), ``status``, ``value``, ``standard_error``, ``unit``, ``target`` (its id or
-    None), ``source_value`` and ``difference`` (ours minus theirs, in ``unit``).
+    Keys: ``id`` (of the target, or ``<record>/<metric>``), ``target`` (the reported value, None without one), ``measured``,
+    ``verdict`` (for our own numbers ``own``, or what keeps them from counting), ``profile``, ``standard_error``, ``unit``,
+    ``difference`` (ours minus theirs), ``direction``, ``record``, ``source`` and ``chapter``. The arguments leave out other rows;
+    VbookError for what no row could have.
     """
-    from vbook.ledger.verdicts import changed
+    from vbook.ledger.verdicts import WORDS, changed, verdicts
 
-    rows = []
+    for value, known, what in ((source, (*SOURCES, "own"), "source"), (verdict, (*WORDS, "own"), "verdict")):
+        if value is not None and value not in known:
+            raise VbookError(f"unknown {what} {value!r}{nearest(value, known)}")
+    judged, rows = verdicts(), []
+    for one in judged:
+        entry = one.record.metrics[one.metric] if one.record else {}
+        about = {"id": one.target["id"], "target": one.target["value"], "verdict": one.word, "direction": one.target["direction"]}
+        about |= {"source": source_of(one.target), "chapter": chapter_of(one.target), "difference": one.difference}
+        rows.append(_row(about, one.record, one.metric, entry, one.target["unit"]))
+    answered = {(one.record.id, one.metric) for one in judged if one.record}
     for record in records().values():
-        status = "stale" if record.status == "complete" and changed(record) else record.status
+        word = record.status if record.status != "complete" else "stale" if changed(record) else "own"
         for metric, entry in record.metrics.items():
-            name = f"{record.id}/{metric}"
-            answered = [target for target in targets().values() if target.get("record") == name]
-            rows += [_row(name, status, entry, target) for target in answered or [None]]
-    measured = {row["target"] for row in rows}
-    return rows + [_row(None, "not run", {}, target) for target in targets().values() if target["id"] not in measured]
+            if (record.id, metric) not in answered:
+                about = {"id": f"{record.id}/{metric}", "target": None, "verdict": word, "direction": None}
+                about |= {"source": "own", "chapter": chapter_of({"record": record.id}), "difference": None}
+                rows.append(_row(about, record, metric, entry, entry["unit"]))
+    wanted = {"source": source, "chapter": chapter, "verdict": verdict}
+    return [row for row in rows if all(value is None or row[key] == value for key, value in wanted.items())]
 
 
-def as_text(rows: list[dict]) -> str:
-    """``rows`` as a table of aligned columns.
+def as_text(rows: list[dict], everything: bool = False) -> str:
+    """``rows`` in aligned columns, the reported numbers that were measured first; the rest counted, or listed as well.
 
-    >>> row = dict(record="a/b", status="complete", value=-1.5, standard_error=None, unit="nats")
-    >>> print(as_text([row | dict(target="t", source_value=-2.0, difference=0.5)]))
-    record  value  ±  unit  source  difference  target  status
-    a/b     −1.50     nats  −2.00   0.50        t       complete
+    >>> row = dict(id="t", target=-2.0, measured=-1.5, verdict="better", standard_error=None, unit="nats", difference=0.5)
+    >>> print(as_text([row | dict(record="a.laptop/b", source="thesis")]))
+    1 of 1 reported numbers measured: 1 better.
+    verdict  reported  ours   ±  unit  difference  reported as  record
+    better   −2.00     −1.50     nats  0.50        t            a.laptop/b
     """
-    table = [("record", "value", "±", "unit", "source", "difference", "target", "status")]
-    for row in rows:
-        numbers = {key: _number(row[key]) for key in ("value", "standard_error", "source_value", "difference")}
-        table.append(
-            (
-                row["record"] or "",
-                numbers["value"],
-                numbers["standard_error"],
-                row["unit"],
-                numbers["source_value"],
-                numbers["difference"],
-                row["target"] or "",
-                row["status"],
-            )
-        )
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table)
+    reported = [row for row in rows if row["target"] is not None]
+    measured = [row for row in reported if row["measured"] is not None]
+    own, lines = [row for row in rows if row["target"] is None], []
+    if reported:
+        said = ", ".join(f"{n} {word}" for word, n in Counter(row["verdict"] for row in measured).items())
+        lines = [f"{len(measured)} of {len(reported)} reported numbers measured{f': {said}' if said else ''}."]
+        lines += _table(reported if everything else measured, REPORTED)
+        left = Counter(row["source"] for row in reported if row["measured"] is None)
+        if left and not everything:
+            counts = ", ".join(f"{source} {n}" for source, n in left.items())
+            lines += ["", f"Not run: {sum(left.values())} ({counts}); --verdict 'not run' lists them."]
+    if own:
+        lines += [""] * bool(lines) + [f"{len(own)} measurements of our own, which no source reports."]
+        lines += _table(own, OWN)
+    return "\n".join(lines)
 
 
-def _row(name: str | None, status: str, entry: dict, target: dict | None) -> dict:
-    value, theirs = entry.get("mean"), target["value"] if target else None
-    return {
-        "record": name,
-        "status": status,
-        "value": value,
+def missing_runs() -> list[str]:
+    """The experiments without a record at ``laptop`` or ``paper``, a line for each profile that lacks some."""
+    from vbook.experiments import experiments
+
+    lines = []
+    for profile in ("laptop", "paper"):
+        if lacking := [name for name in experiments() if f"{name}.{profile}" not in records()]:
+            lines.append(f"No record at {profile}: {', '.join(lacking)}.")
+    return lines
+
+
+REPORTED = {
+    "verdict": "verdict",
+    "target": "reported",
+    "measured": "ours",
+    "standard_error": "±",
+    "unit": "unit",
+    "difference": "difference",
+    "id": "reported as",
+    "record": "record",
+}
+OWN = {"verdict": "", "measured": "ours", "standard_error": "±", "unit": "unit", "record": "record"}
+
+
+def _table(rows: list[dict], columns: dict[str, str]) -> list[str]:
+    if not rows:
+        return []
+    cells = [tuple(columns.values())] + [tuple(_text(row[key]) for key in columns) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def _row(about: dict, record, metric: str | None, entry: dict, unit: str) -> dict:
+    return about | {
+        "measured": entry.get("mean"),
         "standard_error": entry.get("standard_error"),
-        "unit": entry.get("unit") or target["unit"],
-        "target": target["id"] if target else None,
-        "source_value": theirs,
-        "difference": None if value is None or theirs is None else value - theirs,
+        "unit": unit,
+        "profile": record.profile if record else None,
+        "record": f"{record.id}/{metric}" if record else None,
     }
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}".replace("-", MINUS)
+def _text(value) -> str:
+    return "" if value is None else value if isinstance(value, str) else f"{value:.2f}".replace("-", MINUS)
 
 
 def bench_as_text(found: dict) -> str:

@@ -66,6 +66,11 @@ class Card:
             tuple(f for f in form if (split is None or split in f.splits) and (labels or not f.labels)) for form in self.forms
         ]
 
+    def content(self) -> str:
+        """What decides which numbers come out of the set: sizes, shape, scale and files, not the words about it."""
+        files = [[(f.path, f.sha256, f.splits, f.labels) for f in form] for form in self.forms]
+        return repr((sorted(self.sizes.items()), self.shape, self.scale, files))
+
     def __str__(self) -> str:
         sizes = ", ".join(f"{n:,} {split}" for split, n in self.sizes.items())
         return f"{self.name}: {self.title}; {sizes}; {'×'.join(map(str, self.shape))}; {', '.join(self.protocols)}"

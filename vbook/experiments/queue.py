@@ -12,7 +12,7 @@ from vbook.errors import VbookError
 from vbook.experiments.carrying import carrying
 from vbook.experiments.keeping import keep
 from vbook.experiments.registry import experiments, find, run
-from vbook.experiments.source import moved
+from vbook.loaded import moved
 from vbook.noise import check_seed
 from vbook.profiles import check_profile
 from vbook.results import read_record, record_path
@@ -43,8 +43,7 @@ def reproduce(
         if moved():
             fate[record_id] = "not run: files of the package have changed since this command began; run it again"
         elif not force and old and old.dirty is False and old.experiment_digest == chosen.digest(chosen.profiles[profile]):
-            other = "" if old.seeds == [seed] else f", measured with seed {old.seeds[0]}; --force replaces it"
-            fate[record_id] = f"up to date{other}"
+            fate[record_id] = f"up to date{_other(old, seed, device)}"
         elif budget_seconds is not None and time.monotonic() - start >= budget_seconds:
             fate[record_id] = "not run: the budget is spent"
         else:
@@ -66,6 +65,13 @@ def reproduce(
         if fate[record_id].startswith("interrupted"):
             break
     return fate
+
+
+def _other(old, seed: int, device: str) -> str:
+    """What sets a record that is up to date apart from the one that was asked for, if anything."""
+    said = [f"seed {old.seeds[0]}"] if old.seeds[0] != seed else []
+    said += [old.device] if old.device.startswith("CPU") != (torch.device(device).type == "cpu") else []
+    return f", measured with {' on '.join(said)}; --force replaces it" if said else ""
 
 
 def _try_to_write() -> None:

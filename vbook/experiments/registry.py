@@ -11,11 +11,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from vbook.data import card
 from vbook.devices import check_device
 from vbook.errors import VbookError, nearest
 from vbook.experiments.keeping import keep, records_folder, sitting, worst
 from vbook.experiments.setup import Interrupted, prepare
-from vbook.experiments.source import code_of, moved
+from vbook.experiments.source import code_of
+from vbook.loaded import moved
 from vbook.noise import check_seed
 from vbook.profiles import PROFILES, check_profile
 from vbook.results import Record, new_record
@@ -41,7 +43,9 @@ class Experiment:
     def code_digest(self) -> str:
         """sha256 over code, data and protocol of the experiment and of those it runs, whatever the profile."""
         code = code_of(self.function)
-        return _sha256([code, self.data, self.protocol, *(other.code_digest() for other in _named_in(code))])
+        return _sha256(
+            [code, self.data, card(self.data).content(), self.protocol, *(other.code_digest() for other in _named_in(code))]
+        )
 
     def digest(self, settings: dict) -> str:
         """sha256 over ``code_digest`` and the settings of the experiment and of those it runs: what makes a record stale."""
@@ -186,7 +190,10 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         seeds=outcome.seeds or [seed],
         metrics=outcome.metrics,
         series=outcome.series,
-        data={"name": train.name, "title": f"{train.protocol} {train.name}", "protocol": train.protocol, "digest": train.digest},
+        data={
+            **{"name": train.name, "title": f"{train.protocol} {train.name}", "protocol": train.protocol, "digest": train.digest},
+            "digests": {part.split: part.digest for part in (train, setup.valid, setup.test)},
+        },
         settings=settings,
         inputs=setup.inputs,
         status="partial" if outcome.interrupted else "complete",
@@ -203,7 +210,8 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
 
 
 def _describe(device: str) -> str:
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_name(device)
+    kind = torch.device(device).type
+    if kind != "cpu":
+        return torch.cuda.get_device_name(device) if kind == "cuda" else kind.upper()
     threads = torch.get_num_threads()
     return f"CPU, {threads} thread{'s' * (threads > 1)}"

@@ -5,7 +5,8 @@ import functools
 import inspect
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1]
+from vbook.loaded import PACKAGE
+
 # Where numbers are turned into numbers. Definitions that an experiment uses are followed into these modules, no further.
 NUMERICS = (
     *("noise", "distributions", "networks", "models", "bounds", "objectives", "score", "hmc", "mcem", "variational_bayes"),
@@ -18,19 +19,6 @@ FRAMEWORK = (
     *(f"vbook.experiments.{name}" for name in ("registry", "setup", "keeping", "carrying", "source", "queue", "together")),
     "vbook.training.checks",
 )
-
-
-def _files() -> dict[Path, tuple[int, int]]:
-    known = ((path, path.stat()) for path in PACKAGE.rglob("*.py"))
-    return {path: (found.st_mtime_ns, found.st_size) for path, found in known}
-
-
-LOADED = _files()
-
-
-def moved() -> bool:
-    """Whether a file of the package has come, gone or changed since the import: what runs is then not what lies on the disk."""
-    return _files() != LOADED
 
 
 def code_of(function) -> str:

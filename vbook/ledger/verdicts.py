@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vbook.results import Record, records, targets
 
 SIGMAS = 2.0
+WORDS = ("reproduced", "better", "short", "different", "partial", "stale", "not run")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ MARKS = {
     "F": "read off a figure",
     "O": "derived or measured by us",
 }
-COMPANIONS = {"adams": 10, "compound-vae": 11, "replication": 12, "assignment": 13}  # and the chapter that retells each
+# The companion documents, and the chapter that retells each.
+COMPANIONS = {"adams": 10, "compound-vae": 11, "replication": 12, "assignment": 13}
+SOURCES = ("thesis", *COMPANIONS)
 
 
 @functools.cache
@@ -57,8 +59,8 @@ def source_of(target: dict) -> str:
 def chapter_of(target: dict) -> int:
     """The chapter of the book that answers a target.
 
-    >>> chapter_of({"id": "thesis/table-5.B.2/bottom-up-linear/d4"}), chapter_of({"id": "adams/table-2/lr-b128/adam-e3/train-loss"})
-    (5, 10)
+    >>> [chapter_of({"id": name}) for name in ("thesis/table-5.B.2/bottom-up-linear/d4", "adams/table-2/lr-b128/adam-e3")]
+    [5, 10]
     """
     if answered := re.match(r"(?:ch|chapter-)(\d\d)", target.get("record") or ""):
         return int(answered[1])
@@ -73,7 +75,7 @@ def _checked(entry) -> dict:
     _check_direction(entry, entry["id"])
     if entry["mark"] not in MARKS:
         raise VbookError(f"targets.yml, {entry['id']!r}: {entry['mark']!r} is no mark that a target can have")
-    if source_of(entry) not in ("thesis", *COMPANIONS):
+    if source_of(entry) not in SOURCES:
         raise VbookError(f"targets.yml, {entry['id']!r}: begins with none of thesis, {', '.join(COMPANIONS)}")
     return entry
 

@@ -8,12 +8,11 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from vbook.ledger import KINDS, Entry, Erratum, Ledger, Verdict, errata, ledger, verdicts
-from vbook.ledger.verdicts import changed
+from vbook.ledger.verdicts import WORDS, changed
 from vbook.results import Record, format_like, records, significant
 from vbook.results.references import MINUS
 from vbook.site import places
 
-WORDS = ("reproduced", "better", "short", "different", "partial", "stale", "not run")
 HEADINGS = {
     "section": "Sections",
     "definition": "Definitions",

@@ -4,6 +4,7 @@ The data are one tensor that already lives on the device; shuffling, batches and
 that a run is a function of its arguments and leaves the global random state alone.
 """
 
+import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
@@ -75,8 +76,8 @@ def fit(
     the same arguments and as many threads, goes on from there, bit for bit; it is written every ``save_every`` seconds and at
     the end. What the callbacks of earlier sittings have gathered is not in it. Ctrl-C ends the run at once and returns the
     history so far; the last checkpoint stays. ``mode`` is how a step runs: ``"eager"``, ``"compiled"`` (slow to begin),
-    ``"graph"`` (CUDA), or ``"fastest"``, what a trial of a few steps finds faster (``history.mode`` says which). By default a
-    graph on CUDA, eager elsewhere: modes differ in the last digits, and those shouldn't hang on a stopwatch.
+    ``"graph"`` (CUDA), or ``"fastest"``, what a trial of sixty steps finds faster (``history.mode`` says which); a resumed run
+    keeps to it. By default a graph on CUDA, eager elsewhere: modes differ in the last digits, which no stopwatch should decide.
 
     Raises VbookError for sizes and rates that are not positive, for data that are not finite, for a checkpoint of another run or
     one that can't be written, when memory runs out, and (Diverged) at the first step whose bound is not
@@ -118,8 +119,14 @@ def fit(
         return Steps(model, x, objective, ascent, noise, **options)
 
     if mode == "fastest":
-        before = None if checkpoint is None else saved_state(as_file(checkpoint))
-        mode = before["history"].get("mode") if before else fastest(begin, model, optimizer_of, x, size)
+        start, before = time.perf_counter(), None if checkpoint is None else saved_state(as_file(checkpoint))
+        try:
+            mode = before.get("history", {}).get("mode") if before else fastest(begin, model, optimizer_of, x, size)
+        except KeyboardInterrupt:
+            history.interrupted = True
+            return history
+        history.seconds = time.perf_counter() - start
+        loop.budget = loop.budget and max(loop.budget - history.seconds, 1e-9)
     update = climb = begin(model, ascent, noise, pixels, mode)
     history.mode = climb.mode
     if average is not None:

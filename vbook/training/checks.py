@@ -238,6 +238,8 @@ def blame(model: nn.Module, batch: Tensor, wrong: int, step: int) -> str:
     """The message for a bound that is not finite at ``wrong`` data points: which step, which term of (2.29)."""
     generator = torch.Generator(batch.device).manual_seed(step)
     with torch.no_grad():
-        found = [NAMES[n] for n, value in terms(model, batch, generator=generator).items() if not torch.isfinite(value).all()]
-    culprit = f"{found[0]} is not finite" if found else "the objective is not finite although each term of the ELBO is"
+        parts = terms(model, batch, generator=generator) if hasattr(model, "encode") else {}  # any module can be trained
+        found = [NAMES[n] for n, value in parts.items() if not torch.isfinite(value).all()]
+    although = " although each term of the ELBO is" if parts else ""
+    culprit = f"{found[0]} is not finite" if found else f"the objective is not finite{although}"
     return f"step {step}: {culprit} ({wrong} of {len(batch)} data points in the batch); try a smaller lr or look at the data"

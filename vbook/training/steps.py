@@ -1,5 +1,6 @@
 """What one step does, on whatever device: gather, noise, forward, backward, optimizer, without waiting for the device."""
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
@@ -8,6 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from vbook.checkpoints import describe_model
 from vbook.errors import Diverged, VbookError, nearest
 from vbook.noise import Listener, Tape
 from vbook.training.checks import blame, check_bound, check_value, in_words
@@ -67,7 +69,7 @@ class Steps:
         self.at = torch.zeros((), dtype=torch.int64, device=x.device)  # the step, where the device can read it
         self.failed = torch.zeros(2, dtype=torch.int64, device=x.device)  # the first step that went wrong, and at how many points
         if self.mode == "compiled":
-            self.objective = compiled(objective)
+            self.objective = compiled(objective, json.dumps(describe_model(model)))
 
     def __call__(self, step: int, rows: Tensor) -> tuple[int, dict[str, Tensor]]:
         self._set(step)
@@ -143,21 +145,29 @@ class Steps:
         return self.total
 
 
-@lru_cache(maxsize=16)  # so that the next run on the same objective need not compile again
-def compiled(objective: Callable) -> Callable:
+@lru_cache(maxsize=16)  # so that the next run on the same objective and kind of model need not compile again
+def compiled(objective: Callable, _kind: str) -> Callable:
     """``objective`` through ``torch.compile``, with the noise drawn outside: the same draws, in the same order."""
     heard: WeakKeyDictionary[nn.Module, dict[int, Listener]] = WeakKeyDictionary()
 
-    @torch.compile
     def pure(model, x, draws, values):
         return objective(model, x, generator=Tape(draws), **values)
+
+    # Each has a code object of its own: PyTorch keeps what it compiled by code object, and after eight it runs eagerly, unasked.
+    pure.__code__ = pure.__code__.replace()
+    pure = torch.compile(pure)
 
     def with_noise_outside(model, x: Tensor, *, generator: torch.Generator, **values) -> Tensor:
         of_model = heard.setdefault(model, {})
         if len(x) not in of_model:  # batches of another size draw other noise
             of_model[len(x)] = Listener(torch.Generator(x.device))
-            with torch.no_grad():
-                objective(model, x, generator=of_model[len(x)], **values)
+            try:
+                with torch.no_grad():
+                    objective(model, x, generator=of_model[len(x)], **values)
+            except TypeError as error:  # torch.randn takes no generator but its own
+                if "Listener" not in str(error):
+                    raise
+                raise VbookError("mode 'compiled' is for objectives that draw through vbook.noise; leave mode out") from error
         return pure(model, x, of_model[len(x)].again(generator), values)
 
     return with_noise_outside
@@ -170,7 +180,7 @@ def _mode(mode: str | None, on_gpu: bool, ascent: torch.optim.Optimizer, moving_
     if mode not in MODES:
         raise VbookError(f"unknown mode {mode!r}{nearest(mode, (*MODES, 'fastest'))}")
     if mode == "graph" and not on_gpu:
-        raise VbookError("mode 'graph' is for data on a CUDA device; leave mode out, and the fastest that holds is taken")
+        raise VbookError("mode 'graph' is for data on a CUDA device; leave mode out, or take 'fastest'")
     if mode == "graph" and fixed:
         raise VbookError("mode 'graph' keeps the rate of its recording: with a schedule for lr take adam, or leave mode out")
     return mode
