@@ -122,8 +122,10 @@ def test_reproduce_passes_everything_on(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(
         experiments, "reproduce", lambda *args, **options: seen.append((args, options)) or {"a.paper": "complete"}
     )
-    assert call(capsys, "reproduce", "a", "b", "--profile", "paper", "--budget", "25m", "--data-root", tmp_path)[0] == 0
+    options = ("--profile", "paper", "--budget", "25m", "--data-root", tmp_path, "--jobs", "3", "--scheduler", "tcp://a:8786")
+    assert call(capsys, "reproduce", "a", "b", *options)[0] == 0
     expected = dict(seed=0, device="cpu", data_root=str(tmp_path), budget_seconds=1500.0, force=False)
+    expected |= dict(jobs=3, scheduler="tcp://a:8786")
     assert seen == [((["a", "b"], "paper"), expected)]
 
 

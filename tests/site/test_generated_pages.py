@@ -10,7 +10,7 @@ import pytest
 from vbook.errors import VbookError
 from vbook.ledger import Entry, Erratum, Ledger, Verdict
 from vbook.results import Record
-from vbook.site import pages
+from vbook.site import pages, results_page
 from vbook.site.build import build_site
 
 CHAPTER = "chapters/02-variational-autoencoders.ipynb"
@@ -18,7 +18,9 @@ METRICS = {"elbo": dict(mean=-101.27, standard_error=0.2, unit="nats"), "gap": d
 RECORD = Record(
     "ch02-vae-20", "laptop", [0], METRICS, {}, {}, wall_time_s=1234.5, device="CPU, 2 threads", date="2026-11-05T01:02:03Z"
 )
-TARGET = dict(id="t/a", value=-101.8, unit="nats", direction="higher", protocol="p(x|z), 40 epochs", source="somebody")
+TARGET = dict(
+    id="thesis/sec-2.3/a", value=-101.8, unit="nats", direction="higher", protocol="p(x|z), 40 epochs", source="somebody"
+)
 JUDGED = Verdict(TARGET, "better", 0.53, 0.4, RECORD, "elbo")
 LEDGER = Ledger(
     (
@@ -42,12 +44,12 @@ def cells(markdown: str) -> list[list[str]]:
 
 
 def test_results_have_target_record_and_verdict():
-    _, row = cells(pages.results_table([JUDGED]))
+    _, row = cells(results_page.results_table([JUDGED]))
     row = [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in row]
     assert row == [
         "p(x\\|z), 40 epochs. *somebody*",
         "better by 0.53 nats",
-        "[−101.8](target:t/a) nats",
+        "[−101.8](target:thesis/sec-2.3/a) nats",
         "[−101.3](record:ch02-vae-20.laptop/elbo) nats",
         "laptop, CPU, 2 threads, 5 Nov 2026",
     ]
@@ -70,12 +72,12 @@ FACTOR = JUDGED.target | {"value": 100.0, "unit": "times"}
     ],
 )
 def test_failures_are_in_plain_sight(change, said):
-    assert pages.said(replace(JUDGED, **change)) == said
-    assert said in pages.results_table([replace(JUDGED, **change)])
+    assert results_page.said(replace(JUDGED, **change)) == said
+    assert said in results_page.results_table([replace(JUDGED, **change)])
 
 
 def test_runs_say_what_ran_where():
-    rows = cells(pages.runs_table({RECORD.id: RECORD}))
+    rows = cells(results_page.runs_table({RECORD.id: RECORD}))
     ours = next(row for row in rows if row[0].startswith("`ch02-vae-20`"))
     assert ours[1:] == [
         "5 Nov 2026, 1,234 s".replace(" ", "\N{NO-BREAK SPACE}").replace(",\N{NO-BREAK SPACE}", ", "),
@@ -83,26 +85,74 @@ def test_runs_say_what_ran_where():
         "never",
     ]
     on_gpu = replace(RECORD, profile="paper", device="NVIDIA H200", status="partial", reason="out of time")
-    rows = cells(pages.runs_table({on_gpu.id: on_gpu}))
+    rows = cells(results_page.runs_table({on_gpu.id: on_gpu}))
     ours = next(row for row in rows if row[0].startswith("`ch02-vae-20`"))
     assert ours[1] == "**not run**" and "partial: out of time" in ours[2] and ours[3] == "yes"
 
 
 def test_own_measurements_leave_out_what_a_source_reports_and_smoke():
     known = {r.id: r for r in (RECORD, replace(RECORD, profile="smoke"), replace(RECORD, experiment="chapter-02"))}
-    title, _, *rows = pages.own_table(known, [JUDGED]).splitlines()
+    title, _, *rows = results_page.own_table(known, [JUDGED]).splitlines()
     assert title == "**`ch02-vae-20.laptop`**: VAE 784-500-20 on static binary MNIST"
     assert cells("\n".join(rows))[1:] == [["`gap`", "[5.43](record:ch02-vae-20.laptop/gap) ± 0.12 nats"]]
-    assert pages.own_table({}, []) == "None yet."
+    assert results_page.own_table({}, []) == "None yet."
     for change, words in (
         (dict(dirty=True, experiment_digest="sha256:x"), ", **measured with local changes**"),
         (dict(experiment_digest="sha256:of other code"), ", **stale: the experiment has changed since**"),
         (dict(status="partial", reason="out of time"), ", **partial: out of time**"),
     ):
         doubtful = replace(RECORD, **change)
-        assert words in pages.own_table({doubtful.id: doubtful}, []) and words in pages.runs_table({doubtful.id: doubtful})
+        assert words in results_page.own_table({doubtful.id: doubtful}, []) and words in results_page.runs_table(
+            {doubtful.id: doubtful}
+        )
     counted = replace(RECORD, metrics={"active": {"mean": 10.0, "unit": "latents"}})
-    assert "[10](record:ch02-vae-20.laptop/active) latents" in pages.own_table({counted.id: counted}, [])
+    assert "[10](record:ch02-vae-20.laptop/active) latents" in results_page.own_table({counted.id: counted}, [])
+
+
+def cell(row: str, column: str, value: float) -> Verdict:
+    """One cell of a printed table that nobody has measured yet."""
+    titles = {"a": "flat", "b": "IAF", "x": "bound", "y": "time"}
+    target = TARGET | {"id": f"thesis/table-5.1/{row}/{column}", "table": "thesis/table-5.1", "title": "Bounds", "mark": "S"}
+    target |= {"row": row, "column": column, "row_title": titles[row], "column_title": titles[column], "value": value}
+    target["protocol"] = f"{titles[row]}, {titles[column]}: MNIST"
+    return Verdict(target, "not run")
+
+
+CELLS = [cell("a", "x", -1.5), cell("b", "x", -1.0), cell("b", "y", 12000)]
+
+
+def test_a_printed_table_keeps_its_shape():
+    ((heading, members),) = results_page.groups(CELLS).items()
+    note, _, *rows = results_page.group_table(members).splitlines()
+    assert (heading, note) == ("Somebody: Bounds", "MNIST. Stated in the source.")
+    assert [row.strip("|").split("|") for row in rows if "---" not in row] == [
+        ["  ", " bound (nats) ", " time (nats) "],
+        [" flat ", " −1.5 ", " – "],
+        [" IAF ", " −1.0 ", " 12,000 "],
+    ]
+
+
+def test_numbers_without_a_table_are_listed_by_source_and_chapter():
+    other = replace(JUDGED, target=TARGET | {"id": "assignment/vae/b"})
+    assert list(results_page.groups([JUDGED, other])) == [
+        "The thesis, single numbers for chapter 2",
+        "The assignment on deep generative models, single numbers for chapter 13",
+    ]
+    assert cells(results_page.group_table([other]))[1] == ["p(x\\|z), 40 epochs. *somebody*", "−101.8 nats; better by 0.53 nats"]
+
+
+def test_the_counts_by_source():
+    head, thesis, total = cells(results_page.summary_table([JUDGED, *CELLS]))
+    assert head == ["source", "numbers", "better", "not run"] and thesis == ["The thesis", "4", "1", "3"]
+    assert total == ["**all**", "**4**", "**1**", "**3**"]
+
+
+def test_what_was_measured_is_drawn_where_there_are_two_numbers_on_one_scale():
+    two = [JUDGED, replace(JUDGED, target=TARGET | {"spread": 0.2, "tolerance": 0.1})]
+    made = results_page.comparison_picture("A & B", two)
+    assert "data:image/png;base64,iVBOR" in made and "A &amp; B" in made and made.count("better by 0.53 nats") == 2
+    assert not results_page.comparison_picture("one", two[:1]) and not results_page.comparison_picture("none", CELLS)
+    assert not results_page.comparison_picture("two units", [JUDGED, replace(JUDGED, target=TARGET | {"unit": "s"})])
 
 
 def test_coverage_counts_closed_equations_only():
@@ -118,10 +168,15 @@ def test_state_counts():
 
 def test_the_real_tables_can_be_made():
     """Every record and target that the book has goes through."""
-    judged = pages.verdicts()
-    assert pages.results_table(judged).count("](target:") == len(judged) > 0
-    assert pages.runs_table(pages.records()).count("`ch02-") >= 5
-    assert pages.own_table(pages.records(), judged)
+    judged = results_page.verdicts()
+    assert results_page.results_table(judged).count("](target:") == len(judged) > 0
+    made = results_page.groups(judged)
+    assert sum(map(len, made.values())) == len(judged)
+    for heading, members in made.items():
+        text = results_page.group_table(members)
+        assert len(heading) > 9 and all(results_page._reported(one).partition(";")[0] in text for one in members)
+    assert results_page.runs_table(results_page.records()).count("`ch02-") >= 5
+    assert results_page.own_table(results_page.records(), judged)
 
 
 def picture() -> str:
@@ -165,8 +220,8 @@ def book(tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "ledger", lambda: LEDGER)
     monkeypatch.setattr(pages, "errata", lambda: (ERRATUM,))
     monkeypatch.setattr(pages, "verdicts", lambda: [replace(JUDGED, word="not run", record=None)])
-    monkeypatch.setattr(pages, "records", dict)
-    monkeypatch.setattr(pages, "results_table", lambda judged: pages.table(["verdict"], [[pages.said(one)] for one in judged]))
+    monkeypatch.setattr(results_page, "verdicts", lambda: [replace(JUDGED, word="not run", record=None)])
+    monkeypatch.setattr(results_page, "records", dict)
     return top
 
 

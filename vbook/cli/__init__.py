@@ -138,8 +138,10 @@ def reproduce(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = "cpu",
     data_root: DataRoot = None,
     force: Annotated[bool, typer.Option("--force", help="Measure again what has a current record.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="How many run side by side, on one thread each.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786.")] = None,
 ):
-    """Measure experiments again and write their records into book/results.
+    """Measure experiments again and write their records into book/results, those first that answer most targets.
 
     \b
     Example: vbook reproduce ch02-vae-20 ch02-vae-2 --profile laptop --budget 25m
@@ -150,7 +152,8 @@ def reproduce(
     from vbook.experiments import reproduce as measure
 
     root = None if data_root is None else str(data_root)
-    fate = measure(experiments or [], profile, seed=seed, device=device, data_root=root, budget_seconds=limit, force=force)
+    where = dict(seed=seed, device=device, data_root=root, jobs=jobs, scheduler=scheduler)
+    fate = measure(experiments or [], profile, **where, budget_seconds=limit, force=force)
     if any(end.startswith("interrupted") for end in fate.values()):
         raise typer.Exit(130)
 

@@ -1,7 +1,11 @@
 """``vbook reproduce``: a queue of experiments within a time budget; each record is written as soon as it is measured."""
 
+import contextlib
+import fcntl
 import shutil
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -11,63 +15,190 @@ from vbook.devices import check_device
 from vbook.errors import VbookError
 from vbook.experiments.carrying import carrying
 from vbook.experiments.keeping import keep
-from vbook.experiments.registry import experiments, find, run
+from vbook.experiments.registry import Experiment, Outcome, experiments, find, run
+from vbook.experiments.spread import chains, outcomes
 from vbook.loaded import moved
 from vbook.noise import check_seed
 from vbook.profiles import check_profile
-from vbook.results import read_record, record_path
+from vbook.results import Record, read_record, record_path, targets
 
 
 def reproduce(
-    ids, profile: str, *, seed=0, device="cpu", data_root=None, budget_seconds=None, force=False, say=print
+    ids,
+    profile: str,
+    *,
+    seed=0,
+    device="cpu",
+    data_root=None,
+    budget_seconds=None,
+    force=False,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    say=print,
 ) -> dict[str, str]:
     """Run the experiments ``ids`` (all when empty) at ``profile`` and commit their records; returns what became of each.
 
-    An experiment whose complete record still matches its code and settings is left alone unless ``force``; a record that was made
-    with local changes matches nothing. When the budget is spent a training stops at a checkpoint, from which the next call goes
-    on, and the rest stays ``not run``, as it does once the package's files have changed since they were imported: the records
-    would be those of another code. Raises VbookError, before anything runs, for unknown ids and profiles, broken records, and
-    folders that can't be written.
+    All of them run in the order of their worth: those that answer most targets first, among equals those never measured, then
+    the shorter. An experiment whose complete record still matches its code, data and settings is left alone unless ``force``; a
+    record that was made with local changes matches nothing. When the budget is spent a training stops at a checkpoint, from
+    which the next call goes on, and the rest stays ``not run``, as it does once the package's files have changed since they were
+    imported: the records would be those of another code. What another call is measuring at the moment is left to it.
+
+    With more than one of ``jobs`` the experiments that don't need each other run side by side, on one thread each; with the
+    address of a Dask ``scheduler``, on the workers of its cluster, which must have the same code and data. Raises VbookError,
+    before anything runs, for unknown ids and profiles, broken records, and folders that can't be written.
     """
     check_profile(profile), check_seed(seed), check_device(device)
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+        raise VbookError(f"jobs must be a positive integer, got {jobs!r}")
     if paths.root() is None:
         raise VbookError("records are written into the book's checkout; clone the repository to reproduce them")
-    queue = [find(id) for id in ids] or list(experiments().values())
-    for chosen in queue:
-        _complete(f"{chosen.id}.{profile}")
+    chosen = [find(id) for id in dict.fromkeys(ids)] or by_worth(profile)
+    for one in chosen:
+        _complete(f"{one.id}.{profile}")
     _try_to_write()
-    start, fate = time.monotonic(), {}
-    for chosen in queue:
-        record_id = f"{chosen.id}.{profile}"
+    queue = _Queue(chosen, profile, seed, device, data_root, budget_seconds, force, say)
+    try:
+        if jobs == 1 and scheduler is None:
+            queue.run_here()
+        else:
+            queue.run_elsewhere(jobs, scheduler)
+    finally:
+        for lock in queue.locks.values():
+            lock.close()
+    return {f"{one.id}.{profile}": queue.fate[one.id] for one in chosen if one.id in queue.fate}
+
+
+def by_worth(profile: str) -> list[Experiment]:
+    """All experiments, those first whose records at ``profile`` answer most of the targets; then the new, then the short ones."""
+
+    def worth(one: Experiment) -> tuple:
+        record_id = f"{one.id}.{profile}"
+        answers = sum((target.get("record") or "").rpartition("/")[0] == record_id for target in targets().values())
+        before = _complete(record_id)
+        return -answers, before is not None, before.wall_time_s if before else 0.0
+
+    return sorted(experiments().values(), key=worth)
+
+
+@dataclass
+class _Queue:
+    """One call of ``reproduce``: what it was asked for, and the ``fate`` of each experiment so far."""
+
+    chosen: list[Experiment]
+    profile: str
+    seed: int
+    device: str
+    data_root: object
+    budget: float | None
+    force: bool
+    say: Callable[[str], None]
+    fate: dict[str, str] = field(default_factory=dict)
+    start: float = field(default_factory=time.monotonic)
+    locks: dict[str, contextlib.ExitStack] = field(default_factory=dict)
+
+    def run_here(self) -> None:
+        """One after the other in this process, with bars."""
+        for one in self.chosen:
+            if self.begin(one):
+                arguments = (one.id, self.profile, self.seed, self.device, self.data_root)
+                self.end(one, run(*arguments, progress=True, checkpoints=self.folder(one), budget=self.left()))
+                if self.fate[one.id].startswith("interrupted"):
+                    break
+
+    def run_elsewhere(self, jobs: int, scheduler: str | None) -> None:
+        """As many at a time as there are places; this process writes the records."""
+        try:
+            for found in outcomes(self.tasks(), jobs, scheduler):
+                for id, outcome in found:
+                    self.end(find(id), outcome)
+        except KeyboardInterrupt:
+            for one in self.chosen:
+                self.fate.setdefault(one.id, "interrupted; run again, it goes on from its checkpoints")
+
+    def tasks(self) -> Iterator[tuple[list[str], dict]]:
+        """What is to be measured, asked for when a place is free."""
+        for group in chains(self.chosen):
+            ready = [one for one in group if self.begin(one)]
+            if ready:
+                folders = {one.id: self.folder(one) for one in ready}
+                arguments = (self.profile, self.seed, self.device, self.data_root)
+                yield [one.id for one in ready], {"arguments": arguments, "folders": folders, "budget": self.left()}
+
+    def begin(self, one: Experiment) -> bool:
+        """Whether it is to be measured now, by us alone; else its fate is said."""
+        record_id = f"{one.id}.{self.profile}"
+        lock = contextlib.ExitStack()
+        if not _locked(lock, paths.build("checkpoints", f"{record_id}.in-use")):
+            return self._tell(one, "being measured by another call")
         old = _complete(record_id)
         if moved():
-            fate[record_id] = "not run: files of the package have changed since this command began; run it again"
-        elif not force and old and old.dirty is False and old.experiment_digest == chosen.digest(chosen.profiles[profile]):
-            fate[record_id] = f"up to date{_other(old, seed, device)}"
-        elif budget_seconds is not None and time.monotonic() - start >= budget_seconds:
-            fate[record_id] = "not run: the budget is spent"
+            why = "not run: files of the package have changed since this command began; run it again"
+        elif not self.force and old and old.dirty is False and old.experiment_digest == one.digest(one.profiles[self.profile]):
+            why = f"up to date{_other(old, self.seed, self.device)}"
+        elif self.budget is not None and self.left() <= 0:
+            why = "not run: the budget is spent"
         else:
-            left = None if budget_seconds is None else budget_seconds - (time.monotonic() - start)
-            folder = _checkpoints(chosen, profile, seed, device)
-            outcome = run(chosen.id, profile, seed, device, data_root, progress=True, checkpoints=folder, budget=left)
-            if outcome.interrupted:  # part of a run is no result; what is in its checkpoints is not lost
-                why = "interrupted" if left is None or time.monotonic() - start < budget_seconds else "the budget is spent"
-                fate[record_id] = (
-                    f"{why}{'; the complete record stays' if old else ''}; run again, it goes on from its checkpoints"
-                )
-            else:
-                shelf = record_path(record_id).parent
-                with carrying(shelf):
-                    record = keep(outcome, shelf, paths.book("weights"))
-                shutil.rmtree(folder, ignore_errors=True)  # only now: had the record not been written, all would be lost
-                fate[record_id] = f"{record.status} in {record.wall_time_s:.0f} s"
-        say(f"{record_id}: {fate[record_id]}")
-        if fate[record_id].startswith("interrupted"):
-            break
-    return fate
+            self.locks[one.id] = lock
+            return True
+        lock.close()
+        return self._tell(one, why)
+
+    def end(self, one: Experiment, outcome: Outcome | str) -> None:
+        """Write the record, if there is one, and say what became of it."""
+        record_id = f"{one.id}.{self.profile}"
+        if isinstance(outcome, str):
+            why = f"failed: {outcome}"
+        elif outcome.interrupted:  # part of a run is no result; what is in its checkpoints is not lost
+            why = "interrupted" if self.budget is None or self.left() > 0 else "the budget is spent"
+            why += f"{'; the complete record stays' if _complete(record_id) else ''}; run again, it goes on from its checkpoints"
+        else:
+            shelf = record_path(record_id).parent
+            with carrying(shelf):
+                record = keep(outcome, shelf, paths.book("weights"))
+            shutil.rmtree(self.folder(one), ignore_errors=True)  # only now: had the record not been written, all would be lost
+            why = f"{record.status} in {record.wall_time_s:.0f} s"
+        self.locks.pop(one.id).close()
+        self._tell(one, why)
+
+    def left(self) -> float | None:
+        """Seconds of the budget that are left."""
+        return None if self.budget is None else self.budget - (time.monotonic() - self.start)
+
+    def folder(self, one: Experiment) -> Path:
+        """Where its trainings keep their checkpoints: a folder of its own for each state of code and settings."""
+        digest = one.digest(one.profiles[self.profile]).partition(":")[2]
+        kind = torch.device(self.device).type
+        return paths.build("checkpoints", f"{one.id}.{self.profile}.seed{self.seed}.{kind}.{digest[:12]}")
+
+    def _tell(self, one: Experiment, why: str) -> bool:
+        self.fate[one.id] = why
+        self.say(f"{one.id}.{self.profile}: {why}{self._ahead()}")
+        return False
+
+    def _ahead(self) -> str:
+        """How much is still to come, by what earlier records took."""
+        rest = [one for one in self.chosen if one.id not in self.fate]
+        before = [record.wall_time_s for one in rest if (record := _complete(f"{one.id}.{self.profile}"))]
+        if not rest:
+            return ""
+        unknown = f" and {len(rest) - len(before)} of unknown length" if len(before) < len(rest) else ""
+        return f" ({len(rest)} to go, up to {sum(before) / 60:.0f} min{unknown})"
 
 
-def _other(old, seed: int, device: str) -> str:
+def _locked(stack: contextlib.ExitStack, file: Path) -> bool:
+    """Whether ``file`` could be taken; ``stack`` then holds it until it is closed, or the process ends."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = stack.enter_context(open(file, "w"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        stack.close()
+        return False
+    return True
+
+
+def _other(old: Record, seed: int, device: str) -> str:
     """What sets a record that is up to date apart from the one that was asked for, if anything."""
     said = [f"seed {old.seeds[0]}"] if old.seeds[0] != seed else []
     said += [old.device] if old.device.startswith("CPU") != (torch.device(device).type == "cpu") else []
@@ -82,13 +213,7 @@ def _try_to_write() -> None:
             raise VbookError(f"{folder}: no record could be written there ({error.strerror})") from error
 
 
-def _checkpoints(chosen, profile: str, seed: int, device: str) -> Path:
-    """Where its trainings keep their checkpoints: a folder of its own for each state of code and settings."""
-    digest = chosen.digest(chosen.profiles[profile]).partition(":")[2]
-    return paths.build("checkpoints", f"{chosen.id}.{profile}.seed{seed}.{torch.device(device).type}.{digest[:12]}")
-
-
-def _complete(record_id: str):
+def _complete(record_id: str) -> Record | None:
     """The committed record if it is complete, else None."""
     path = record_path(record_id)
     record = read_record(path) if path.is_file() else None

@@ -47,6 +47,11 @@ class Experiment:
             [code, self.data, card(self.data).content(), self.protocol, *(other.code_digest() for other in _named_in(code))]
         )
 
+    def inputs(self) -> list["Experiment"]:
+        """The experiments whose models it measures, and theirs."""
+        direct = _named_in(code_of(self.function))
+        return list({other.id: other for one in direct for other in (one, *one.inputs())}.values())
+
     def digest(self, settings: dict) -> str:
         """sha256 over ``code_digest`` and the settings of the experiment and of those it runs: what makes a record stale."""
         profile = next((name for name, row in self.profiles.items() if row == settings), None)

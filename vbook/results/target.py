@@ -21,7 +21,13 @@ MARKS = {
 }
 # The companion documents, and the chapter that retells each.
 COMPANIONS = {"adams": 10, "compound-vae": 11, "replication": 12, "assignment": 13}
-SOURCES = ("thesis", *COMPANIONS)
+SOURCES = {
+    "thesis": "The thesis",
+    "adams": "Exploiting uncertainty of the loss landscape",
+    "compound-vae": "Compound VAE",
+    "replication": "The replication of AEVB",
+    "assignment": "The assignment on deep generative models",
+}
 
 
 @functools.cache

@@ -82,6 +82,22 @@ function reach() {
 new ResizeObserver(reach).observe(document.body);
 document.fonts?.ready.then(reach);
 
+// Results: what a reader wants to see of the reported numbers.
+for (const form of document.querySelectorAll("form.vbook-filter")) {
+  const items = [...form.parentElement.querySelectorAll("tr[class*='verdict-'], .vbook-group")];
+  const choose = () => {
+    const wanted = [...new FormData(form).values()].filter(Boolean);
+    for (const item of items) item.hidden = !wanted.every((name) => item.classList.contains(name));
+    const rows = items.filter((item) => !item.hidden && item.matches("tr")).length;
+    const tables = items.filter((item) => !item.hidden && item.matches(".vbook-group") && item.querySelector("details")).length;
+    form.querySelector("output").textContent = wanted.length ? `${rows} measured, ${tables} table${tables === 1 ? "" : "s"} of the sources` : "";
+  };
+  form.addEventListener("change", choose);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.hidden = false;
+  choose();
+}
+
 // A link into something folded unfolds it.
 function unfold() {
   let target = null;
