@@ -49,6 +49,30 @@ def test_equations_add_up_to_the_thesis():
         assert ledger().closed_equations(chapter) <= count
 
 
+def test_everything_that_the_sources_number_is_in_the_ledger():
+    """229 equations, seven algorithms, five research questions, all figures and tables of the thesis; the others' likewise."""
+    known = {entry.id for entry in ledger().entries}
+    for chapter, count in ledger().equations.items():
+        assert {f"thesis/eq-{chapter}.{k}" for k in range(1, count + 1)} <= known
+    numbered = {
+        "thesis/alg-": range(1, 8),
+        "thesis/rq-": range(1, 6),
+        "thesis/table-": ["3.1", "3.2", "3.3", "5.1", "5.2", "5.B.1", "5.B.2", "6.1"],
+        "thesis/fig-": ["2.9", "3.1", "3.2", "4.1", "5.1a", "5.1b", "5.2", "5.B.4", "6.1", "6.C.1", "7.1a", "7.1b", "7.2", "7.3"],
+        "adams/eq-": range(1, 21),
+        "adams/fig-": range(1, 9),
+        "adams/table-": range(1, 5),
+        "replication/eq-": range(1, 32),
+        "replication/fig-": range(1, 8),
+        "assignment/q-": [f"1.{k}" for k in (1, 2, 3, "4a", "4b", "5a", "5b", *range(6, 16))]
+        + [f"2.{k}" for k in range(1, 8)]
+        + [f"3.{k}" for k in range(1, 9)]
+        + ["4.1"],
+    }
+    wanted = {f"{prefix}{number}" for prefix, numbers in numbered.items() for number in numbers}
+    assert wanted <= known, sorted(wanted - known)
+
+
 @pytest.mark.slow
 def test_every_symbol_breaks_its_test():
     """One sign, operation or sum of each formula's symbol is changed; the entry's test must fail.

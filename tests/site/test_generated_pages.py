@@ -156,8 +156,25 @@ def test_what_was_measured_is_drawn_where_there_are_two_numbers_on_one_scale():
 
 
 def test_coverage_counts_closed_equations_only():
-    assert cells(pages.coverage_table(LEDGER))[1:] == [["1", "0", "19"], ["2", "1", "89"], ["**all**", "**1**", "**108**"]]
-    assert "later" not in pages.entries_tables(LEDGER)
+    more = (Entry("thesis/rq-2", "question", "does it?", "open"), Entry("adams/table-2", "table", "t", "open"))
+    known = replace(LEDGER, entries=LEDGER.entries + more)
+    assert cells(pages.coverage_table(known))[1:] == [
+        ["The thesis, chapter 2", "1 of 89", "4 of 5"],
+        ["The thesis as a whole", "–", "0 of 1"],
+        ["Exploiting uncertainty of the loss landscape", "–", "0 of 1"],
+        ["**all**", "**1 of 108**", "**4 of 7**"],
+    ]
+    assert "later" not in pages.entries_tables(known)
+    left = pages.open_tables(known)
+    rows = ("chapter 2: 1 open", "| (2.11) | identity | later |", "| table 2 | table | t |")
+    assert [left.count(words) for words in rows] == [1, 1, 1]
+    assert "| research question 2 | question | does it? |" in left and "ELBO" not in left
+
+
+def test_the_real_ledger_goes_through():
+    known = pages.ledger()
+    assert sum(map(len, pages.parts(known).values())) == len(known.entries)
+    assert pages.open_tables(known).count("\n| ") > sum(entry.status == "open" for entry in known.entries)
 
 
 def test_state_counts():
@@ -215,7 +232,13 @@ def book(tmp_path, monkeypatch):
         "format: jb-book\nroot: book/index\nchapters:\n  - file: chapters/02-variational-autoencoders\n"
     )
     (top / CHAPTER).write_text(notebook(), encoding="utf-8")
-    blocks = ("{vbook-coverage}", "{vbook-errata}", "{vbook-results} targets", "{vbook-results} runs")
+    blocks = (
+        "{vbook-coverage} closed",
+        "{vbook-coverage} open",
+        "{vbook-errata}",
+        "{vbook-results} targets",
+        "{vbook-results} runs",
+    )
     (top / "book" / "index.md").write_text("# Home\n\n" + "\n\n".join(f"```{name}\n```" for name in blocks), encoding="utf-8")
     monkeypatch.setattr(pages, "ledger", lambda: LEDGER)
     monkeypatch.setattr(pages, "errata", lambda: (ERRATUM,))

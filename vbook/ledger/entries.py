@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from vbook import paths
 from vbook.errors import VbookError, nearest
 
-PLACED = ("section", "definition", "figure")  # need a place in the book
+PLACED = ("section", "definition", "figure", "table", "question")  # need a place in the book
 TESTED = ("identity", "estimator", "algorithm", "claim")  # need a symbol and a test as well
 KINDS = PLACED + TESTED
 
@@ -32,11 +32,12 @@ class Entry:
     def label(self) -> str:
         """What readers call it: ``algorithm 1``, ``figure 2.1``, an equation's number alone, else the section that it stands in.
 
-        >>> [Entry(f"thesis/{name}", "claim", "t", "open").label for name in ("eq-2.10", "claim-2.7-tightens")]
-        ['(2.10)', 'section 2.7']
+        >>> [Entry(f"thesis/{name}", "claim", "t", "open").label for name in ("eq-2.10", "table-5.1", "claim-2.7-tightens")]
+        ['(2.10)', 'table 5.1', 'section 2.7']
         """
         kind, _, number = self.id.rpartition("/")[2].partition("-")
-        names = {"eq": "({})", "alg": "algorithm {}", "fig": "figure {}"}
+        names = {"eq": "({})", "alg": "algorithm {}", "fig": "figure {}", "table": "table {}"}
+        names |= {"q": "question {}", "rq": "research question {}"}
         return names.get(kind, "section {}").format(number.partition("-")[0])
 
 

@@ -21,7 +21,7 @@ def draw_verdicts(judged) -> tuple[bytes, tuple[int, int]]:
     ax.set_yticks(range(len(judged)), [_label(one.target) for one in judged])
     ax.set_ylim(len(judged) - 0.4, -0.6)
     ax.set_xlabel(judged[0].target["unit"])
-    ax.legend(frameon=False, fontsize=10, loc="best")
+    ax.legend(frameon=False, fontsize=10, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     width, height = fig.get_size_inches() * CSS_DPI
     return png_bytes(fig), (round(width), round(height))
 

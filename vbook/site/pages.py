@@ -1,11 +1,13 @@
 """The pages that are made from data: results, coverage, errata and the state of the book, as directives that write Markdown."""
 
+import re
 from collections import Counter
 
 from docutils import nodes
 
 from vbook.ledger import KINDS, Entry, Erratum, Ledger, Verdict, errata, ledger, verdicts
 from vbook.ledger.verdicts import WORDS
+from vbook.results.target import SOURCES
 from vbook.site import places
 from vbook.site.generated import Page, table
 from vbook.site.results_page import Results
@@ -18,7 +20,11 @@ HEADINGS = {
     "algorithm": "Algorithms",
     "claim": "Claims in words",
     "figure": "Figures",
+    "table": "Tables",
+    "question": "Questions",
 }
+# Algorithms are counted through the thesis; these are the chapters they stand in.
+ALGORITHMS = {f"alg-{number}": chapter for number, chapter in zip(range(1, 8), "2233577", strict=True)}
 
 
 def setup_pages(app) -> None:
@@ -45,10 +51,41 @@ def state(known: Ledger, judged: list[Verdict], mistakes: tuple[Erratum, ...]) -
 
 
 def coverage_table(known: Ledger) -> str:
-    """Numbered equations covered, chapter by chapter."""
-    rows = [[chapter, str(known.closed_equations(chapter)), str(count)] for chapter, count in known.equations.items()]
-    rows.append(["**all**", *(f"**{sum(int(row[k]) for row in rows)}**" for k in (1, 2))])
-    return table(["chapter of the thesis", "equations in the book", "equations in the thesis"], rows)
+    """What is covered of each chapter of the thesis and of each other source: its numbered equations, and everything."""
+    rows, total = [], Counter()
+    for name, entries in parts(known).items():
+        chapter = name.rpartition(" ")[2] if name.startswith("The thesis") else ""
+        closed = sum(entry.status == "closed" for entry in entries)
+        total += Counter(closed=closed, entries=len(entries), equations=known.closed_equations(chapter) if chapter else 0)
+        count = known.equations.get(chapter)
+        rows.append([name, f"{known.closed_equations(chapter)} of {count}" if count else "–", f"{closed} of {len(entries)}"])
+    count = sum(known.equations.values())
+    rows.append(["**all**", f"**{total['equations']} of {count}**", f"**{total['closed']} of {total['entries']:,}**"])
+    return table(["source", "numbered equations", "everything"], rows)
+
+
+def parts(known: Ledger) -> dict[str, list[Entry]]:
+    """The entries by chapter of the thesis, those that belong to none of them, then by source."""
+    found: dict[str, list[Entry]] = {f"The thesis, chapter {chapter}": [] for chapter in sorted({*known.equations, "8"})}
+    found |= {"The thesis as a whole": []} | {title: [] for source, title in SOURCES.items() if source != "thesis"}
+    for entry in known.entries:
+        source, _, rest = entry.id.partition("/")
+        numbered = re.match(r"(?!rq)[a-z]+-(?:fig-)?(\d)", rest)  # a research question's number is no chapter's
+        chapter = numbered and (ALGORITHMS.get(rest) or numbered[1])
+        name = f"The thesis, chapter {chapter}" if chapter else "The thesis as a whole"
+        found[name if source == "thesis" else SOURCES[source]].append(entry)
+    return {name: entries for name, entries in found.items() if entries}
+
+
+def open_tables(known: Ledger) -> str:
+    """What is not in the book yet, folded part by part."""
+    made = []
+    for name, entries in parts(known).items():
+        rows = [[entry.label, entry.kind, entry.title] for entry in entries if entry.status == "open"]
+        if rows:
+            body = table(["where", "what it is", "about"], rows)
+            made.append(f"~~~~{{vbook-details}} {name}: {len(rows)} open\n:open: false\n\n{body}\n\n~~~~")
+    return "\n\n".join(made)
 
 
 def entries_tables(known: Ledger) -> str:
@@ -91,11 +128,17 @@ class State(Page):
 
 
 class Coverage(Page):
-    """``{vbook-coverage}``: the counts, then every entry."""
+    """``{vbook-coverage} closed|open``: the counts and every closed entry, or the open ones."""
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """The tables."""
-        return self.parse(f"{coverage_table(ledger())}\n\n{entries_tables(ledger())}")
+        known = ledger()
+        made = {"closed": f"{coverage_table(known)}\n\n{entries_tables(known)}", "open": open_tables(known)}
+        if self.arguments[0] not in made:
+            raise self.error(f"vbook-coverage takes closed or open, not {self.arguments[0]!r}")
+        return self.parse(made[self.arguments[0]])
 
 
 class Errata(Page):
