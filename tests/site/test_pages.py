@@ -239,6 +239,21 @@ def test_real_pages_are_clean_from_disk(browser, built_site):
         _check(browser, (built_site / name).as_uri(), 1280, "light")
 
 
+def test_the_reported_numbers_can_be_filtered(browser, built_site):
+    """By verdict, source and chapter; what is not chosen is out of sight, and the page says how much is left."""
+    with visit(browser, (built_site / "book" / "results.html").as_uri()) as page:
+        rows, groups = page.locator("tr[class*=verdict-]"), page.locator(".vbook-group")
+        everything = rows.count(), groups.count()
+        assert min(everything) > 3 and page.locator("tr[class*=verdict-]:visible").count() == everything[0]
+        for name, value in (("verdict", "verdict-short"), ("source", "source-adams"), ("chapter", "chapter-5")):
+            page.locator(f"select[name={name}]").select_option(value)
+            shown = page.locator("tr[class*=verdict-]:visible, .vbook-group:visible")
+            assert shown.count() == page.locator(f"tr.{value}, .vbook-group.{value}").count() > 0
+            assert re.fullmatch(r"\d+ measured, \d+ tables? of the sources", page.locator(".vbook-filter output").inner_text())
+            page.locator(f"select[name={name}]").select_option("")
+        assert (page.locator("tr[class*=verdict-]:visible").count(), page.locator(".vbook-group:visible").count()) == everything
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_on_real_pages(browser, built_site, serve, scheme):
     start = serve(built_site)
