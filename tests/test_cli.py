@@ -126,6 +126,9 @@ def test_reproduce_passes_everything_on(capsys, monkeypatch, tmp_path):
     assert call(capsys, "reproduce", "a", "b", *options)[0] == 0
     expected = dict(seed=0, device="cpu", data_root=str(tmp_path), budget_seconds=1500.0, force=False)
     expected |= dict(jobs=3, scheduler="tcp://a:8786")
+    monkeypatch.setattr(experiments, "reproduce", lambda *args, **options: {"a.paper": "failed: no luck", "b.paper": "complete"})
+    code, _, err = call(capsys, "reproduce", "a", "b")
+    assert (code, err) == (2, "vbook: a.paper: failed: no luck\n")
     assert seen == [((["a", "b"], "paper"), expected)]
 
 

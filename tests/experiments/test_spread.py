@@ -1,5 +1,6 @@
 """Experiments side by side: on processes of this machine and on a real Dask cluster that loses a worker, each record once."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -86,7 +87,7 @@ def test_a_scheduler_that_is_not_there_is_named(apart):
 
 def test_what_another_call_measures_is_left_to_it(tiny, apart):  # noqa: F811
     with queue.contextlib.ExitStack() as other:
-        assert queue._locked(other, paths.build("checkpoints", "ch00-tiny.laptop.in-use"))
+        assert queue._locked(other, paths.build("checkpoints", "ch00-tiny.in-use"))
         assert reproduce([tiny], "laptop", say=str) == {"ch00-tiny.laptop": "being measured by another call"}
     assert reproduce([tiny], "laptop", say=str)["ch00-tiny.laptop"].startswith("complete in")
 
@@ -104,6 +105,51 @@ def test_what_fails_is_said_and_the_rest_goes_on(tiny, apart, monkeypatch):  # n
 
     fate = reproduce(["ch00-bad", tiny], "smoke", jobs=2, say=str)
     assert fate["ch00-bad.smoke"] == "failed: no such luck" and fate["ch00-tiny.smoke"].startswith("complete in")
+
+
+def test_any_error_of_one_experiment_leaves_the_others_alone(tiny, apart, monkeypatch):  # noqa: F811
+    @registry.experiment("ch00-bad", title="", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))
+    def bad(setup):
+        raise ValueError("boom")
+
+    ((_, why), (_, outcome)) = spread.measure(
+        ["ch00-bad", tiny], dict(arguments=("smoke", 0, "cpu", None), folders=dict.fromkeys(("ch00-bad", tiny)), budget=None)
+    )
+    assert why == "ValueError: boom" and spread._unpacked(outcome).steps == 6
+
+
+def test_one_after_the_other_too_what_fails_is_said_and_the_rest_goes_on(tiny, apart):  # noqa: F811
+    @registry.experiment("ch00-bad", title="", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))
+    def bad(setup):
+        raise VbookError("no such luck")
+
+    fate = reproduce(["ch00-bad", tiny], "smoke", say=str)
+    assert fate["ch00-bad.smoke"] == "failed: no such luck" and fate["ch00-tiny.smoke"].startswith("complete in")
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_is_told_and_the_rest_goes_on(apart, monkeypatch):
+    """Two at a time of three, one of which is killed by its own hand; the third still gets its record."""
+    real = spread.measure
+    monkeypatch.setattr(
+        spread, "measure", lambda ids, settings: os.kill(os.getpid(), signal.SIGKILL) if ids == QUICK[:1] else real(ids, settings)
+    )
+    fate = reproduce(QUICK[:3], "smoke", jobs=2, say=str)
+    assert fate[f"{QUICK[0]}.smoke"] == f"failed: {spread.LOST}"
+    assert fate[f"{QUICK[2]}.smoke"].startswith("complete in")
+
+
+def test_what_a_worker_measured_with_other_code_is_not_written(tiny, apart, monkeypatch):  # noqa: F811
+    real = queue.run
+
+    def elsewhere(*args, **options):
+        outcome = real(*args, **options)
+        outcome.record = dataclasses.replace(outcome.record, experiment_digest="sha256:other")
+        return outcome
+
+    monkeypatch.setattr(queue, "run", elsewhere)
+    assert reproduce([tiny], "smoke", say=str)["ch00-tiny.smoke"].startswith("failed: it was measured with other code")
+    assert not list(apart.glob("*.json"))
 
 
 def test_how_long_the_rest_takes_is_told_from_earlier_records(tiny, apart):  # noqa: F811

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import threading
 from functools import partial
 
 import numpy as np
@@ -152,6 +153,7 @@ def test_a_trial_tells_the_faster_way(monkeypatch, in_turn, together, expected):
             assert all(a is not b for a, b in zip(copies, models, strict=True)) and (len(x), steps) == (70, many.TRIAL)
             clock[0] += seconds + (100 if name not in rounds else 0)
             rounds.append(name)
+            return [many.CopyHistory() for _ in copies]
 
         return run
 
@@ -442,3 +444,26 @@ def test_a_checkpoint_of_other_copies_is_refused(change, words, tmp_path):
     with pytest.raises(VbookError, match=words):
         grid("plain", True, checkpoint=file, **change)
     assert file.read_bytes() == before
+
+
+def test_ctrl_c_in_the_trial_ends_the_run(monkeypatch):
+    """The trial's own training answers with an interrupted history, as ``fit`` does; nothing is trained after it."""
+    models = three()[:2]
+    before = [flat(model).clone() for model in models]
+
+    def interrupted(*args, **options):
+        return [many.CopyHistory(interrupted=True)]
+
+    monkeypatch.setattr(many, "_in_turn", interrupted)
+    histories = fit_many(models, X, steps=3, batch_size=16)
+    assert all(history.interrupted and history.steps == 0 for history in histories) and len(histories) == 2
+    assert all(torch.equal(flat(model), weights) for model, weights in zip(models, before, strict=True))
+
+
+def test_models_that_cannot_be_copied_are_trained_in_turn():
+    models = three()[:2]
+    for model in models:
+        model.lock = threading.Lock()
+    assert [history.steps for history in fit_many(models, X, steps=2, batch_size=16)] == [2, 2]
+    with pytest.raises(VbookError, match="the models can't be copied"):
+        fit_many(models, X, steps=2, batch_size=16, together=True)

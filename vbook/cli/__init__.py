@@ -156,6 +156,8 @@ def reproduce(
     fate = measure(experiments or [], profile, **where, budget_seconds=limit, force=force)
     if any(end.startswith("interrupted") for end in fate.values()):
         raise typer.Exit(130)
+    if failed := [id for id, end in fate.items() if end.startswith("failed")]:
+        raise VbookError(f"{', '.join(failed)}: {fate[failed[0]] if len(failed) == 1 else 'failed, see above'}")
 
 
 @app.command()

@@ -96,13 +96,18 @@ class _Queue:
     fate: dict[str, str] = field(default_factory=dict)
     start: float = field(default_factory=time.monotonic)
     locks: dict[str, contextlib.ExitStack] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
     def run_here(self) -> None:
         """One after the other in this process, with bars."""
         for one in self.chosen:
             if self.begin(one):
                 arguments = (one.id, self.profile, self.seed, self.device, self.data_root)
-                self.end(one, run(*arguments, progress=True, checkpoints=self.folder(one), budget=self.left()))
+                try:
+                    outcome = run(*arguments, progress=True, checkpoints=self.folder(one), budget=self.left())
+                except VbookError as error:
+                    outcome = str(error)
+                self.end(one, outcome)
                 if self.fate[one.id].startswith("interrupted"):
                     break
 
@@ -129,7 +134,7 @@ class _Queue:
         """Whether it is to be measured now, by us alone; else its fate is said."""
         record_id = f"{one.id}.{self.profile}"
         lock = contextlib.ExitStack()
-        if not _locked(lock, paths.build("checkpoints", f"{record_id}.in-use")):
+        if not _locked(lock, paths.build("checkpoints", f"{one.id}.in-use")):  # at any profile: one may carry another's record
             return self._tell(one, "being measured by another call")
         old = _complete(record_id)
         if moved():
@@ -139,7 +144,7 @@ class _Queue:
         elif self.budget is not None and self.left() <= 0:
             why = "not run: the budget is spent"
         else:
-            self.locks[one.id] = lock
+            self.locks[one.id], self.digests[one.id] = lock, one.digest(one.profiles[self.profile])
             return True
         lock.close()
         return self._tell(one, why)
@@ -149,6 +154,8 @@ class _Queue:
         record_id = f"{one.id}.{self.profile}"
         if isinstance(outcome, str):
             why = f"failed: {outcome}"
+        elif outcome.record.experiment_digest != self.digests[one.id]:  # a worker on another commit, or edited meanwhile
+            why = "failed: it was measured with other code than this command's; nothing is written"
         elif outcome.interrupted:  # part of a run is no result; what is in its checkpoints is not lost
             why = "interrupted" if self.budget is None or self.left() > 0 else "the budget is spent"
             why += f"{'; the complete record stays' if _complete(record_id) else ''}; run again, it goes on from its checkpoints"
@@ -167,7 +174,7 @@ class _Queue:
 
     def folder(self, one: Experiment) -> Path:
         """Where its trainings keep their checkpoints: a folder of its own for each state of code and settings."""
-        digest = one.digest(one.profiles[self.profile]).partition(":")[2]
+        digest = self.digests[one.id].partition(":")[2]
         kind = torch.device(self.device).type
         return paths.build("checkpoints", f"{one.id}.{self.profile}.seed{self.seed}.{kind}.{digest[:12]}")
 

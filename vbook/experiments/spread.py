@@ -26,27 +26,47 @@ def chains(experiments: list[Experiment]) -> list[list[Experiment]]:
     return sorted((sorted(members, key=lambda one: place[one.id]) for _, members in groups), key=lambda group: place[group[0].id])
 
 
+LOST = "its process was killed, or ended with another's, perhaps for want of memory; run again, it goes on from its checkpoints"
+
+
 def outcomes(tasks: Iterable[tuple[list[str], dict]], jobs: int, scheduler: str | None) -> Iterator[list[tuple[str, object]]]:
     """What ``measure`` returns for each of ``tasks``, (ids, settings), as soon as it is there; they are read as places free up.
 
     With the address of a Dask ``scheduler`` its workers do the work, as many as there are; a task whose worker is lost is given
-    to another. VbookError when it can't be reached.
+    to another. On this machine the loss of a process is told, and the rest goes on. VbookError when there is no such scheduler.
     """
     import joblib
+    from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    backend = dict(backend="dask", scheduler_host=scheduler) if scheduler else dict(backend="loky", n_jobs=jobs)
+    flying: list[list[str]] = []
+
+    def started():
+        for ids, settings in waiting:
+            flying.append(ids)
+            yield joblib.delayed(measure)(ids, settings)
+
+    waiting, backend = iter(tasks), {"backend": "dask", "client": _client(scheduler)} if scheduler else {"n_jobs": jobs}
+    while True:
+        try:
+            with joblib.parallel_config(**backend):
+                for found in joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")(started()):
+                    flying.remove([id for id, _ in found])
+                    yield [(id, _unpacked(what)) for id, what in found]
+            return
+        except BrokenProcessPool:
+            yield [(id, LOST) for ids in flying for id in ids]
+            flying.clear()
+
+
+def _client(scheduler: str):
+    """A client of the Dask scheduler at an address."""
     try:
-        with joblib.parallel_config(**backend):
-            spread = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
-            for found in spread(joblib.delayed(measure)(ids, settings) for ids, settings in tasks):
-                yield [(id, _unpacked(what)) for id, what in found]
-    except (OSError, TimeoutError, ValueError) as error:
-        if scheduler is None:
-            raise
-        said = " ".join(str(error).split())
-        raise VbookError(
-            f"the Dask scheduler {scheduler!r} can't be used ({said}); is it running, and distributed installed?"
-        ) from error
+        from distributed import Client
+
+        return Client(scheduler, timeout=20, set_as_default=False)
+    except (ImportError, OSError, TimeoutError, ValueError) as error:
+        hint = "is it running, and vbook[cluster] installed?"
+        raise VbookError(f"the Dask scheduler {scheduler!r} can't be used ({' '.join(str(error).split())}); {hint}") from error
 
 
 def measure(ids: list[str], settings: dict) -> list[tuple[str, bytes | str]]:
@@ -58,8 +78,8 @@ def measure(ids: list[str], settings: dict) -> list[tuple[str, bytes | str]]:
         place = {"checkpoints": settings["folders"][id], "budget": left, "progress": False}
         try:
             outcome = run(find(id).id, *settings["arguments"], **place)
-        except VbookError as error:
-            found.append((id, str(error)))
+        except Exception as error:  # of one experiment: the others have nothing to do with it
+            found.append((id, str(error) if isinstance(error, VbookError) else f"{type(error).__name__}: {error}"))
             continue
         buffer = io.BytesIO()
         torch.save(outcome, buffer)

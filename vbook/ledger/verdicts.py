@@ -56,9 +56,10 @@ def verdict(
     spread: float | None = None,
     leeway: float | None = None,
 ) -> tuple[str, float, float]:
-    """The word, the difference (ours minus theirs) and the tolerance: two standard errors of either, with the ``leeway``.
+    """The word, the difference (ours minus theirs) and the tolerance: two standard errors of ours, two spreads, the ``leeway``.
 
-    The three add up as independent errors do. ``leeway`` is the target's own tolerance, such as how well a figure can be read.
+    The three add up as independent errors do. The spread is that of the source's runs, taken whole: one run of ours scatters as
+    one of theirs does, which our standard error over data points doesn't show. ``leeway`` is the target's own tolerance.
     ``direction`` says what is good: ``higher``, ``lower`` or ``equal``. Within the tolerance a number is ``reproduced``; outside
     it is ``better`` or ``short`` where more or less is better, and ``different`` where only equal is right.
 

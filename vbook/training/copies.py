@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from vbook.errors import VbookError
 from vbook.noise import Listener, Tape
 from vbook.training.checks import check_bound
 from vbook.training.graphs import captured
@@ -31,7 +32,11 @@ class Copies:
     def __init__(self, models, x: Tensor, objective, grid, optimizer: str, weight_decay: float):
         bounds = [Bound(model, objective) for model in models]
         self.stacks, self.buffers = stack_module_state(bounds)
-        self.base = copy.deepcopy(bounds[0])
+        try:
+            self.base = copy.deepcopy(bounds[0])
+        except (RuntimeError, TypeError) as error:  # a lock, or a result of the last step kept as an attribute
+            said = str(error).partition("\n")[0]
+            raise VbookError(f"the models can't be copied ({said}), as training together needs; leave together out") from error
         self.models, self.x, self.count, self.objective = models, x, len(models), objective
         self.noise = [torch.Generator(x.device).manual_seed(seed + 0x5EED) for seed, *_ in grid]
         names = grid[0][2]

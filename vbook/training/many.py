@@ -85,9 +85,14 @@ def fit_many(
         if together is not None and left[not together]:
             way = "in turn" if together else "together"
             raise VbookError(f"{file}: copies trained {way} have left a checkpoint there; go on that way")
+    left, start = seconds(budget), time.perf_counter()
     if together is None:
-        together = x.device.type == "cuda" or (count > 1 and _together_is_faster(models, x, objective, grid, settings))
-    settings |= dict(rows_at=rows_at, evaluate=evaluate, checkpoint=file, save_every=save_every, budget=budget, progress=progress)
+        try:
+            together = x.device.type == "cuda" or (count > 1 and _together_is_faster(models, x, objective, grid, settings))
+        except KeyboardInterrupt:
+            return [CopyHistory(interrupted=True) for _ in models]
+        left = left and max(left - (time.perf_counter() - start), 1e-9)
+    settings |= dict(rows_at=rows_at, evaluate=evaluate, checkpoint=file, save_every=save_every, budget=left, progress=progress)
     return (_together if together else _in_turn)(models, x, objective, grid, steps=steps, **settings)
 
 
@@ -193,11 +198,13 @@ def _together_is_faster(models, x, objective, grid, settings) -> bool:
     rows = min(len(x), TRIAL * settings["batch_size"])
     taken = {}
     for way in (_in_turn, _together, _in_turn, _together):
-        trial = copy.deepcopy(list(models))
-        start = time.perf_counter()
         try:
-            way(trial, x[:rows], objective, grid, steps=TRIAL, rows_at=(), **settings)
-        except (Unbatchable, RuntimeError):  # what torch.func can't batch (a branch on a value) runs in turn all the same
+            trial = copy.deepcopy(list(models))
+            start = time.perf_counter()
+            histories = way(trial, x[:rows], objective, grid, steps=TRIAL, rows_at=(), **settings)
+        except (Unbatchable, RuntimeError, TypeError):  # what can't be copied or batched (a branch on a value) runs in turn
             return False
+        if any(history.interrupted for history in histories):
+            raise KeyboardInterrupt
         taken[way] = time.perf_counter() - start  # the second time counts: the first pays for loading
     return taken[_together] < taken[_in_turn]
