@@ -36,8 +36,8 @@ def targets() -> dict[str, dict]:
 
     ``direction`` is ``higher``, ``lower`` or ``equal``; ``mark`` says where the number comes from (``MARKS``); ``spread`` is what
     the source states of the scatter between its runs, ``tolerance`` a difference that counts as none (how well a figure can be
-    read); ``record`` names the ``<record id>/<metric>`` that answers it. The cells of a printed table are written as one entry of
-    the file; their ids are ``<table>/<row>/<column>``, and they have ``table``, its ``title``, ``row``, ``column``, ``row_title`` and
+    read); ``record`` names the ``<record id>/<metric>`` that answers it. The cells of a printed table are one entry of the file;
+    their ids are ``<table>/<row>/<column>``, and they have ``table``, its ``title``, ``row``, ``column``, ``row_title`` and
     ``column_title`` besides.
     """
     import yaml
