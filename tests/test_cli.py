@@ -111,7 +111,7 @@ def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch):
         cli.main(["run"])
 
 
-@pytest.mark.parametrize("text", ["", "0m", "5x", "m", "-3m", "1m1h", "inf"])
+@pytest.mark.parametrize("text", ["", "0m", "5x", "m", "-3m", "1m1h", "inf", True])
 def test_budgets_that_are_no_time(text):
     with pytest.raises(VbookError, match="a budget is a time"):
         budget.seconds(text)

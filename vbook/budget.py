@@ -16,7 +16,7 @@ def seconds(budget: str | float | None) -> float | None:
     """
     if budget is None:
         return None
-    if isinstance(budget, int | float) and 0 < budget < math.inf:
+    if isinstance(budget, int | float) and not isinstance(budget, bool) and 0 < budget < math.inf:
         return float(budget)
     match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", str(budget).strip().lower())
     total = sum(float(part) * unit for part, unit in zip(match.groups(), _UNITS.values(), strict=True) if part) if match else 0.0

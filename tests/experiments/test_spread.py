@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+import threading
 
 import pytest
 import torch
@@ -125,6 +126,53 @@ def test_one_after_the_other_too_what_fails_is_said_and_the_rest_goes_on(tiny, a
 
     fate = reproduce(["ch00-bad", tiny], "smoke", say=str)
     assert fate["ch00-bad.smoke"] == "failed: no such luck" and fate["ch00-tiny.smoke"].startswith("complete in")
+
+
+@pytest.mark.slow
+def test_an_experiment_that_no_worker_survives_is_told_and_the_rest_goes_on(apart, monkeypatch):
+    """The scheduler gives it to one worker after the other, and then gives up."""
+    distributed = pytest.importorskip("distributed")
+    real = spread.measure
+
+    def deadly(ids, settings):
+        return os.kill(os.getpid(), signal.SIGKILL) if ids == QUICK[:1] else real(ids, settings)
+
+    monkeypatch.setattr(spread, "measure", deadly)
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        fate = reproduce(QUICK[:2], "smoke", scheduler=cluster.scheduler_address, say=str)
+    assert fate[f"{QUICK[0]}.smoke"].startswith("failed: KilledWorker: ")
+    assert fate[f"{QUICK[1]}.smoke"].startswith("complete in")
+
+
+@pytest.mark.parametrize("metric", [float("nan"), object()])
+def test_a_record_that_cannot_be_written_ends_no_queue(tiny, apart, metric):  # noqa: F811
+    @registry.experiment("ch00-bad", title="", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))
+    def bad(setup):
+        return Outcome({"bad": {"mean": metric, "unit": "nats"}})
+
+    fate = reproduce(["ch00-bad", tiny], "smoke", say=str)
+    assert fate["ch00-bad.smoke"].startswith("failed: no record could be written (")
+    assert fate["ch00-tiny.smoke"].startswith("complete in") and not (apart / "ch00-bad.smoke.json").exists()
+
+
+def test_what_cannot_be_sent_back_is_told(tiny, apart, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(spread, "run", lambda *args, **options: threading.Lock())
+    settings = dict(arguments=("smoke", 0, "cpu", None), folders={tiny: None}, budget=None)
+    assert spread.measure([tiny], settings)[0][1].startswith("TypeError: ")
+
+
+def test_a_record_broken_meanwhile_is_told_and_the_rest_goes_on(tiny, apart, monkeypatch):  # noqa: F811
+    real, calls = queue._complete, []
+
+    def broken(name):
+        calls.append(name)
+        if calls.count("ch02-vae-5.smoke") > 1:
+            raise VbookError("not a record")
+        return real(name)
+
+    monkeypatch.setattr(queue, "_complete", lambda name: broken(name) if name.startswith("ch02") else real(name))
+    fate = reproduce(["ch02-vae-5", tiny], "smoke", say=str)
+    assert fate["ch02-vae-5.smoke"] == "failed: not a record" and fate["ch00-tiny.smoke"].startswith("complete in")
 
 
 @pytest.mark.slow

@@ -28,6 +28,12 @@ def read(tmp_path, monkeypatch):
     return targets
 
 
+def test_a_missing_file_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "book", lambda *parts: tmp_path.joinpath(*parts))
+    with pytest.raises(VbookError, match=r"targets\.yml can't be read \(No such file"):
+        target.targets.__wrapped__()
+
+
 def test_targets_are_read_by_id(read):
     assert read(GOOD)["thesis/sec-1/a"]["value"] == -101.8 and read("") == {}
 
@@ -74,6 +80,7 @@ def test_the_cells_of_a_table_are_targets(read):
         (GOOD.replace("  unit: nats\n", "  1: nats\n"), "missing ['unit'], unknown ['1']"),
         (GOOD + GOOD, "'thesis/sec-1/a' stands twice"),
         (GOOD.replace("thesis/", "theses/"), "begins with none of thesis, adams"),
+        (GOOD.replace("thesis/sec-1/a", "thesis/x"), "'thesis/x': names no place of the thesis"),
         (GOOD.replace("mark: S", "mark: Z"), "'Z' is no mark"),
         (TABLE + TABLE, "'thesis/table-5.9/flat/vlb' stands twice"),
         (TABLE.replace("-80.8, null", "-80.8"), "'thesis/table-5.9/iaf': 1 values for the 2 columns"),

@@ -16,7 +16,8 @@ from vbook.errors import VbookError
 from vbook.experiments.carrying import carrying
 from vbook.experiments.keeping import keep
 from vbook.experiments.registry import Experiment, Outcome, experiments, find, run
-from vbook.experiments.spread import chains, outcomes
+from vbook.experiments.spread import chains, in_words, outcomes
+from vbook.experiments.together import interrupts_ignored
 from vbook.loaded import moved
 from vbook.noise import check_seed
 from vbook.profiles import check_profile
@@ -105,19 +106,22 @@ class _Queue:
                 arguments = (one.id, self.profile, self.seed, self.device, self.data_root)
                 try:
                     outcome = run(*arguments, progress=True, checkpoints=self.folder(one), budget=self.left())
-                except VbookError as error:
-                    outcome = str(error)
+                except Exception as error:  # of one experiment: the others have nothing to do with it
+                    outcome = in_words(error)
                 self.end(one, outcome)
                 if self.fate[one.id].startswith("interrupted"):
                     break
 
     def run_elsewhere(self, jobs: int, scheduler: str | None) -> None:
         """As many at a time as there are places; this process writes the records."""
+        found = outcomes(self.tasks(), jobs, scheduler)
         try:
-            for found in outcomes(self.tasks(), jobs, scheduler):
-                for id, outcome in found:
+            for several in found:
+                for id, outcome in several:
                     self.end(find(id), outcome)
         except KeyboardInterrupt:
+            with interrupts_ignored():  # an impatient second one
+                found.close()
             for one in self.chosen:
                 self.fate.setdefault(one.id, "interrupted; run again, it goes on from its checkpoints")
 
@@ -136,7 +140,11 @@ class _Queue:
         lock = contextlib.ExitStack()
         if not _locked(lock, paths.build("checkpoints", f"{one.id}.in-use")):  # at any profile: one may carry another's record
             return self._tell(one, "being measured by another call")
-        old = _complete(record_id)
+        try:
+            old = _complete(record_id)
+        except VbookError as error:  # broken since this command began
+            lock.close()
+            return self._tell(one, f"failed: {error}")
         if moved():
             why = "not run: files of the package have changed since this command began; run it again"
         elif not self.force and old and old.dirty is False and old.experiment_digest == one.digest(one.profiles[self.profile]):
@@ -161,10 +169,15 @@ class _Queue:
             why += f"{'; the complete record stays' if _complete(record_id) else ''}; run again, it goes on from its checkpoints"
         else:
             shelf = record_path(record_id).parent
-            with carrying(shelf):
-                record = keep(outcome, shelf, paths.book("weights"))
-            shutil.rmtree(self.folder(one), ignore_errors=True)  # only now: had the record not been written, all would be lost
-            why = f"{record.status} in {record.wall_time_s:.0f} s"
+            try:
+                with carrying(shelf):
+                    record = keep(outcome, shelf, paths.book("weights"))
+                shutil.rmtree(
+                    self.folder(one), ignore_errors=True
+                )  # only now: had the record not been written, all would be lost
+                why = f"{record.status} in {record.wall_time_s:.0f} s"
+            except (VbookError, ValueError, TypeError) as error:  # a full disk, a metric that is not finite
+                why = f"failed: no record could be written ({in_words(error)})"
         self.locks.pop(one.id).close()
         self._tell(one, why)
 
@@ -185,8 +198,10 @@ class _Queue:
 
     def _ahead(self) -> str:
         """How much is still to come, by what earlier records took."""
-        rest = [one for one in self.chosen if one.id not in self.fate]
-        before = [record.wall_time_s for one in rest if (record := _complete(f"{one.id}.{self.profile}"))]
+        rest, before = [one for one in self.chosen if one.id not in self.fate], []
+        for one in rest:
+            with contextlib.suppress(VbookError):
+                before += [record.wall_time_s for record in [_complete(f"{one.id}.{self.profile}")] if record]
         if not rest:
             return ""
         unknown = f" and {len(rest) - len(before)} of unknown length" if len(before) < len(rest) else ""

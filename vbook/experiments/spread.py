@@ -1,13 +1,15 @@
-"""Experiments spread over processes of this machine, or over the workers of a Dask cluster, through joblib."""
+"""Experiments spread over processes of this machine, through joblib, or over the workers of a Dask cluster."""
 
 import io
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import torch
 
 from vbook.errors import VbookError
 from vbook.experiments.registry import Experiment, Outcome, find, run
+from vbook.experiments.together import interrupts_ignored
 
 
 def chains(experiments: list[Experiment]) -> list[list[Experiment]]:
@@ -27,6 +29,7 @@ def chains(experiments: list[Experiment]) -> list[list[Experiment]]:
 
 
 LOST = "its process was killed, or ended with another's, perhaps for want of memory; run again, it goes on from its checkpoints"
+WAIT = 20  # seconds for a scheduler, and its first worker, to answer
 
 
 def outcomes(tasks: Iterable[tuple[list[str], dict]], jobs: int, scheduler: str | None) -> Iterator[list[tuple[str, object]]]:
@@ -35,6 +38,11 @@ def outcomes(tasks: Iterable[tuple[list[str], dict]], jobs: int, scheduler: str 
     With the address of a Dask ``scheduler`` its workers do the work, as many as there are; a task whose worker is lost is given
     to another. On this machine the loss of a process is told, and the rest goes on. VbookError when there is no such scheduler.
     """
+    for found in _on_cluster(iter(tasks), scheduler) if scheduler else _here(iter(tasks), jobs):
+        yield [(id, _unpacked(what)) for id, what in found]
+
+
+def _here(waiting: Iterator, jobs: int) -> Iterator[list[tuple[str, bytes | str]]]:
     import joblib
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -45,45 +53,66 @@ def outcomes(tasks: Iterable[tuple[list[str], dict]], jobs: int, scheduler: str 
             flying.append(ids)
             yield joblib.delayed(measure)(ids, settings)
 
-    waiting, backend = iter(tasks), {"backend": "dask", "client": _client(scheduler)} if scheduler else {"n_jobs": jobs}
     while True:
         try:
-            with joblib.parallel_config(**backend):
-                for found in joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")(started()):
-                    flying.remove([id for id, _ in found])
-                    yield [(id, _unpacked(what)) for id, what in found]
+            for found in joblib.Parallel(jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")(started()):
+                flying.remove([id for id, _ in found])
+                yield found
             return
         except BrokenProcessPool:
             yield [(id, LOST) for ids in flying for id in ids]
             flying.clear()
 
 
-def _client(scheduler: str):
-    """A client of the Dask scheduler at an address."""
+def _on_cluster(waiting: Iterator, scheduler: str) -> Iterator[list[tuple[str, bytes | str]]]:
+    """Through Dask's own client: joblib's never comes back from a task that its worker doesn't survive."""
     try:
-        from distributed import Client
+        from distributed import Client, as_completed
 
-        return Client(scheduler, timeout=20, set_as_default=False)
+        client = Client(scheduler, timeout=WAIT, set_as_default=False)
+        client.wait_for_workers(1, timeout=WAIT)
     except (ImportError, OSError, TimeoutError, ValueError) as error:
-        hint = "is it running, and vbook[cluster] installed?"
+        hint = "is it running with a worker, and vbook[cluster] installed?"
         raise VbookError(f"the Dask scheduler {scheduler!r} can't be used ({' '.join(str(error).split())}); {hint}") from error
+    with client:
+        flying, done = {}, as_completed(loop=client.loop)
+
+        def fill():
+            for ids, settings in islice(waiting, max(sum(client.ncores().values()), 1) - len(flying)):
+                future = client.submit(measure, ids, settings, pure=False)
+                flying[future] = ids
+                done.add(future)
+
+        fill()
+        for future in done:
+            ids = flying.pop(future)
+            try:
+                yield future.result()
+            except Exception as error:  # such as KilledWorker, after several
+                yield [(id, in_words(error)) for id in ids]
+            fill()
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong, in one line; the type of the error goes before what was not written for users."""
+    said = " ".join(str(error).split())
+    return said if isinstance(error, VbookError) else f"{type(error).__name__}: {said}"
 
 
 def measure(ids: list[str], settings: dict) -> list[tuple[str, bytes | str]]:
     """In another process, on one thread: the outcome of each experiment as bytes, or in words why there is none."""
     torch.set_num_threads(1)
     start, budget, found = time.monotonic(), settings["budget"], []
-    for id in ids:
-        left = None if budget is None else max(budget - (time.monotonic() - start), 1e-3)
-        place = {"checkpoints": settings["folders"][id], "budget": left, "progress": False}
-        try:
-            outcome = run(find(id).id, *settings["arguments"], **place)
-        except Exception as error:  # of one experiment: the others have nothing to do with it
-            found.append((id, str(error) if isinstance(error, VbookError) else f"{type(error).__name__}: {error}"))
-            continue
-        buffer = io.BytesIO()
-        torch.save(outcome, buffer)
-        found.append((id, buffer.getvalue()))
+    with interrupts_ignored():  # a terminal sends them to all processes; the one that asked ends the others
+        for id in ids:
+            left = None if budget is None else max(budget - (time.monotonic() - start), 1e-3)
+            place = {"checkpoints": settings["folders"][id], "budget": left, "progress": False}
+            buffer = io.BytesIO()
+            try:
+                torch.save(run(find(id).id, *settings["arguments"], **place), buffer)
+                found.append((id, buffer.getvalue()))
+            except Exception as error:  # of one experiment: the others have nothing to do with it
+                found.append((id, in_words(error)))
     return found
 
 

@@ -73,7 +73,7 @@ def _begin(keys: list[tuple], workers: int) -> None:
     from joblib.externals.loky.process_executor import ProcessPoolExecutor  # unlike the standard one it can end its workers
 
     pool = ProcessPoolExecutor(workers, initializer=_alone, initargs=(os.getpid(),))
-    with _interrupts_ignored():  # which the processes inherit: one may come before they have got to `_alone`
+    with interrupts_ignored():  # which the processes inherit: one may come before they have got to `_alone`
         BEGUN.update({key: _Wait(key, pool) for key in keys})
     still = weakref.ref(pool)  # so that its processes end when all that they ran has been waited for
 
@@ -86,7 +86,7 @@ def _begin(keys: list[tuple], workers: int) -> None:
 
 
 @contextlib.contextmanager
-def _interrupts_ignored():
+def interrupts_ignored():
     """For a moment; elsewhere than in the main thread Python doesn't allow it, and nothing happens."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -44,6 +44,8 @@ def targets() -> dict[str, dict]:
 
     try:
         entries = yaml.safe_load(paths.book("targets.yml").read_text(encoding="utf-8")) or []
+    except OSError as error:
+        raise VbookError(f"targets.yml can't be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise VbookError(f"targets.yml can't be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(entries, list):
@@ -83,6 +85,8 @@ def _checked(entry) -> dict:
         raise VbookError(f"targets.yml, {entry['id']!r}: {entry['mark']!r} is no mark that a target can have")
     if source_of(entry) not in SOURCES:
         raise VbookError(f"targets.yml, {entry['id']!r}: begins with none of thesis, {', '.join(COMPANIONS)}")
+    if source_of(entry) == "thesis" and not re.match(r"thesis/[a-z]+-\d", entry["id"]):
+        raise VbookError(f"targets.yml, {entry['id']!r}: names no place of the thesis, as thesis/table-5.1/… does")
     return entry
 
 

@@ -34,7 +34,7 @@ class Copies:
         self.stacks, self.buffers = stack_module_state(bounds)
         try:
             self.base = copy.deepcopy(bounds[0])
-        except (RuntimeError, TypeError) as error:  # a lock, or a result of the last step kept as an attribute
+        except Exception as error:  # a lock, or a result of the last step kept as an attribute
             said = str(error).partition("\n")[0]
             raise VbookError(f"the models can't be copied ({said}), as training together needs; leave together out") from error
         self.models, self.x, self.count, self.objective = models, x, len(models), objective

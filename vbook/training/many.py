@@ -200,9 +200,12 @@ def _together_is_faster(models, x, objective, grid, settings) -> bool:
     for way in (_in_turn, _together, _in_turn, _together):
         try:
             trial = copy.deepcopy(list(models))
-            start = time.perf_counter()
+        except Exception:  # whatever keeps a model from being copied, alone it can be trained
+            return False
+        start = time.perf_counter()
+        try:
             histories = way(trial, x[:rows], objective, grid, steps=TRIAL, rows_at=(), **settings)
-        except (Unbatchable, RuntimeError, TypeError):  # what can't be copied or batched (a branch on a value) runs in turn
+        except (Unbatchable, RuntimeError):  # what torch.func can't batch (a branch on a value) runs in turn all the same
             return False
         if any(history.interrupted for history in histories):
             raise KeyboardInterrupt
