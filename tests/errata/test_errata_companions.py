@@ -81,7 +81,7 @@ def test_compound_weights_of_the_minibatches():
         tell_apart(np.ones(n).sum(), correct.sum(), 1.0)
         assert (np.diff(correct) <= 0).all() and correct[:12].sum() > 0.999
     with pytest.raises(OverflowError):
-        2.0**1_874
+        pow(2.0, 1_874)
 
 
 def test_compound_maximises_a_bound_not_the_likelihood():
@@ -142,7 +142,7 @@ def test_assignment_1_10_signs_and_sums():
 
 
 def test_assignment_2_4_the_generator_goes_up():
-    """One logit θ of D(G(z)): a step that lowers log D(G(z)) makes the fake less convincing, where the minimax loss wants more."""
+    """One logit θ of D(G(z)): a step that lowers log D(G(z)) convinces less, where the minimax loss wants more."""
     theta = torch.tensor(-3.0, dtype=torch.float64, requires_grad=True)
     minimax, heuristic = torch.log(1 - torch.sigmoid(theta)), torch.log(torch.sigmoid(theta))
     down, (up,) = torch.autograd.grad(minimax, theta)[0], torch.autograd.grad(heuristic, theta)
