@@ -1,4 +1,4 @@
-"""Each erratum that is about a formula: the printed form fails a numerical check that the correct one passes."""
+"""The errata's file, and the checks of chapter 2: the printed form fails a numerical check that the correct one passes."""
 
 import json
 import math
@@ -12,6 +12,7 @@ from vbook.distributions import FactorizedNormal, FullCovarianceNormal
 from vbook.errors import VbookError
 from vbook.ledger import anchors, errata, has_test, read_errata
 from vbook.models import LinearGaussian
+from vbook.results.target import COMPANIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 F64 = dict(dtype=torch.float64)
@@ -113,22 +114,28 @@ def test_alg_2_logarithms():
 def test_check_and_place_are_there(erratum):
     if erratum.check:
         assert has_test(erratum.check, ROOT), f"there is no {erratum.check}"
+    if erratum.where is None:
+        written = [path.name for path in (ROOT / "chapters").glob(f"{erratum.chapter:02d}-*.ipynb")]
+        assert not written, f"{written[0]} is there: where in it?"
+        return
     file, _, anchor = erratum.where.partition("#")
     if not (ROOT / file).is_file():
         pytest.skip(f"{file} is not written yet")
     assert anchor in anchors(json.loads((ROOT / file).read_text(encoding="utf-8")))
 
 
-GOOD = dict(id="a", kind="wording", place="p", printed="x", correct="y", why="z", where="f#b")
+GOOD = dict(id="thesis/sec-1", kind="wording", place="p", printed="x", correct="y", why="z", where="f#b")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (dict(kind="typo"), "formula, wording, notation"),
-        (dict(kind="formula"), "'a': a formula needs a check"),
+        (dict(kind="formula"), "'thesis/sec-1': a formula needs a check"),
         (dict(why=...), r"missing \['why'\]"),
         (dict(reason="z"), r"unknown \['reason'\]"),
+        (dict(id="thesis/wrong"), "'thesis/wrong': begins with a source"),
+        (dict(id="these/sec-1"), "begins with a source"),
     ],
 )
 def test_a_bad_erratum_is_named(change, message):
@@ -137,8 +144,14 @@ def test_a_bad_erratum_is_named(change, message):
         read_errata(json.dumps([row]))
 
 
+def test_they_stand_in_the_order_of_the_sources():
+    order = ["thesis", *COMPANIONS]
+    found = [(order.index(erratum.source), erratum.chapter) for erratum in errata()]
+    assert found == sorted(found)
+
+
 def test_an_erratum_may_not_stand_twice():
-    with pytest.raises(VbookError, match="a stands twice"):
+    with pytest.raises(VbookError, match="thesis/sec-1 stands twice"):
         read_errata(json.dumps([GOOD, GOOD]))
 
 
@@ -240,9 +253,6 @@ def test_eq_2_75_one_variance_for_all():
     printed = MultivariateNormal(MU, common**2 * torch.eye(3, **F64)).log_prob(x)
     correct = MultivariateNormal(MU, torch.diag(SIGMA**2)).log_prob(x)
     tell_apart(printed, correct, (Normal(0.0, 1.0).log_prob(EPS) - SIGMA.log()).sum())
-
-
-# needs, beside the imports of tests/test_errata.py: kl_divergence from torch.distributions
 
 
 def test_eq_2_87_estimates_a_looser_bound():

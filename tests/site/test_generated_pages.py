@@ -10,7 +10,7 @@ import pytest
 from vbook.errors import VbookError
 from vbook.ledger import Entry, Erratum, Ledger, Verdict
 from vbook.results import Record
-from vbook.site import pages, results_page
+from vbook.site import errata_page, pages, results_page
 from vbook.site.build import build_site
 
 CHAPTER = "chapters/02-variational-autoencoders.ipynb"
@@ -35,6 +35,8 @@ LEDGER = Ledger(
 ERRATUM = Erratum(
     "thesis/eq-2.10", "formula", "equation (2.10)", "$a_b$", "$a^b$", "because", f"{CHAPTER}#eq-2.10", "a.py::test_it"
 )
+
+LATER = Erratum("adams/sec-7", "wording", "section 7", "this", "that", "because")
 
 
 def cells(markdown: str) -> list[list[str]]:
@@ -183,6 +185,16 @@ def test_state_counts():
     assert "1 mistake has" in said and "2 mistakes have" in pages.state(LEDGER, [], (ERRATUM, ERRATUM))
 
 
+def test_errata_by_source_and_chapter_and_counted():
+    both = (ERRATUM, LATER)
+    assert list(errata_page.groups(both)) == ["The thesis, chapter 2", "Exploiting uncertainty of the loss landscape"]
+    _, *rows = cells(errata_page.count_table(both))
+    assert [row[1:] for row in rows] == [["1", "1", "–"], ["1", "–", "1"], ["**2**", "**1**", "**1**"]]
+    assert f"](../{CHAPTER}#eq-2.10)" in errata_page.erratum_text(ERRATUM)
+    text = errata_page.erratum_text(LATER)
+    assert "waits for chapter 10" in text and "Check" not in text
+
+
 def test_the_real_tables_can_be_made():
     """Every record and target that the book has goes through."""
     judged = results_page.verdicts()
@@ -241,7 +253,7 @@ def book(tmp_path, monkeypatch):
     )
     (top / "book" / "index.md").write_text("# Home\n\n" + "\n\n".join(f"```{name}\n```" for name in blocks), encoding="utf-8")
     monkeypatch.setattr(pages, "ledger", lambda: LEDGER)
-    monkeypatch.setattr(pages, "errata", lambda: (ERRATUM,))
+    monkeypatch.setattr(errata_page, "errata", lambda: (ERRATUM, LATER))
     monkeypatch.setattr(pages, "verdicts", lambda: [replace(JUDGED, word="not run", record=None)])
     monkeypatch.setattr(results_page, "verdicts", lambda: [replace(JUDGED, word="not run", record=None)])
     monkeypatch.setattr(results_page, "records", dict)
@@ -257,7 +269,9 @@ def test_links_find_their_places_and_a_missing_place_stops_the_build(book):
         assert chapter.count(f'id="{place}"') == 1
         assert f'href="../chapters/02-variational-autoencoders.html#{place}"' in home
     assert 'href="#sec-2.3"' in chapter
-    assert 'id="thesis-eq-2-10"' in home and "Equation (2.10)" in home and "not run" in home
+    assert "Equation (2.10)" in home and "not run" in home and "waits for chapter 10" in home
+    fold = home.partition('id="thesis-eq-2-10"')[0].rpartition("<details")[2]
+    assert "</details>" not in fold, "the target lies outside of its fold, which a link wouldn't open"
     (book / CHAPTER).write_text(notebook().replace("Algorithm 1", "Method 1"), encoding="utf-8")
     with pytest.raises(
         VbookError, match=r"book/index: link to chapters/02-variational-autoencoders#alg-1, a place that isn't there"

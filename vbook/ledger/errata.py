@@ -1,20 +1,24 @@
 """``book/errata.yml``: what is printed wrong in a source, what is right, and the check that tells the two apart."""
 
 import functools
+import re
 from dataclasses import dataclass, fields
 
 from vbook import paths
 from vbook.errors import VbookError
+from vbook.results.target import COMPANIONS
 
 KINDS = ("formula", "wording", "notation")
+# Algorithms are counted through the thesis; these are the chapters they stand in.
+ALGORITHMS = {f"alg-{number}": chapter for number, chapter in zip(range(1, 8), "2233577", strict=True)}
 
 
 @dataclass(frozen=True)
 class Erratum:
     """One mistake; ``printed``, ``correct`` and ``why`` are Markdown with formulas between dollar signs.
 
-    ``place`` says where in the source, ``where`` is the book's ``<file>#<anchor>``. A ``formula`` has a ``check``: a pytest node
-    id whose test fails for the printed form and passes for the correct one.
+    ``place`` says where in the source, ``where`` is the book's ``<file>#<anchor>``, None while the chapter isn't written. A
+    ``formula`` has a ``check``: a pytest node id whose test fails for the printed form and passes for the correct one.
     """
 
     id: str
@@ -23,8 +27,26 @@ class Erratum:
     printed: str
     correct: str
     why: str
-    where: str
+    where: str | None = None
     check: str | None = None
+
+    @property
+    def source(self) -> str:
+        """``thesis``, or which of the companions."""
+        return self.id.partition("/")[0]
+
+    @property
+    def chapter(self) -> int:
+        """The chapter of the book where it belongs.
+
+        >>> [Erratum(name, *"kpcwy").chapter for name in ("thesis/fig-6.C.1", "thesis/alg-2-comments", "adams/sec-7")]
+        [6, 2, 10]
+        """
+        if self.source in COMPANIONS:
+            return COMPANIONS[self.source]
+        label = self.id.partition("/")[2]
+        numbered = re.match(r"(alg-\d)|[a-z]+-(\d+)", label)
+        return int(ALGORITHMS[numbered[1]] if numbered[1] else numbered[2])
 
 
 @functools.cache
@@ -50,10 +72,12 @@ def read_errata(text: str) -> tuple[Erratum, ...]:
 
 def _erratum(row: dict) -> Erratum:
     known = {field.name for field in fields(Erratum)}
-    missing, unknown = known - {"check"} - set(row), set(row) - known
+    missing, unknown = known - {"check", "where"} - set(row), set(row) - known
     if missing or unknown:
         raise VbookError(f"errata.yml, {row.get('id')!r}: missing {sorted(missing)}, unknown {sorted(unknown)}")
     erratum = Erratum(**row)
+    if not re.match(rf"thesis/[a-z]+-\d|({'|'.join(COMPANIONS)})/.", erratum.id):
+        raise VbookError(f"errata.yml, {erratum.id!r}: begins with a source and, for the thesis, a numbered place")
     if erratum.kind not in KINDS:
         raise VbookError(f"errata.yml, {erratum.id!r}: kind is one of {', '.join(KINDS)}, not {erratum.kind!r}")
     if erratum.kind == "formula" and not erratum.check:

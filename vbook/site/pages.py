@@ -1,4 +1,4 @@
-"""The pages that are made from data: results, coverage, errata and the state of the book, as directives that write Markdown."""
+"""The pages that are made from data, as directives that write Markdown: here coverage and the state of the book."""
 
 import re
 from collections import Counter
@@ -6,9 +6,11 @@ from collections import Counter
 from docutils import nodes
 
 from vbook.ledger import KINDS, Entry, Erratum, Ledger, Verdict, errata, ledger, verdicts
+from vbook.ledger.errata import ALGORITHMS
 from vbook.ledger.verdicts import WORDS
 from vbook.results.target import SOURCES
 from vbook.site import places
+from vbook.site.errata_page import Errata
 from vbook.site.generated import Page, table
 from vbook.site.results_page import Results
 
@@ -23,8 +25,6 @@ HEADINGS = {
     "table": "Tables",
     "question": "Questions",
 }
-# Algorithms are counted through the thesis; these are the chapters they stand in.
-ALGORITHMS = {f"alg-{number}": chapter for number, chapter in zip(range(1, 8), "2233577", strict=True)}
 
 
 def setup_pages(app) -> None:
@@ -45,7 +45,7 @@ def state(known: Ledger, judged: list[Verdict], mistakes: tuple[Erratum, ...]) -
     return (
         f"- {covered} of the thesis's {sum(known.equations.values())} numbered equations are here: [coverage](coverage.md).\n"
         f"- {len(judged)} reported numbers have been looked up so far: {said}. [Results](results.md) has each of them.\n"
-        f"- {len(mistakes)} mistake{'s have' if len(mistakes) != 1 else ' has'} been found in the thesis on the way: "
+        f"- {len(mistakes)} mistake{'s have' if len(mistakes) != 1 else ' has'} been found in the sources on the way: "
         "[errata](errata.md)."
     )
 
@@ -105,20 +105,6 @@ def _entry(entry: Entry) -> list[str]:
     return [f"[{entry.label}](../{entry.where})", entry.title, code, test]
 
 
-def erratum_text(erratum: Erratum) -> str:
-    """One erratum as a list of what is printed, what is right, and why."""
-    lines = [
-        f"- **Printed:** {erratum.printed}",
-        f"- **Correct:** {erratum.correct}",
-        f"- **Why:** {erratum.why.strip()}",
-        f"- **In the book:** [where it is used](../{erratum.where})",
-    ]
-    if erratum.check:
-        test = erratum.check.rpartition("::")[2]
-        lines.append(f"- **Check:** `{test}` fails for the printed form and passes for the correct one")
-    return "\n".join(lines)
-
-
 class State(Page):
     """``{vbook-state}``: three lines for the home page."""
 
@@ -139,17 +125,3 @@ class Coverage(Page):
         if self.arguments[0] not in made:
             raise self.error(f"vbook-coverage takes closed or open, not {self.arguments[0]!r}")
         return self.parse(made[self.arguments[0]])
-
-
-class Errata(Page):
-    """``{vbook-errata}``: one section for each erratum."""
-
-    def run(self) -> list[nodes.Node]:
-        """The sections."""
-        sections = []
-        for erratum in errata():
-            place = erratum.place[0].upper() + erratum.place[1:]
-            section = nodes.section("", nodes.title("", place), ids=[nodes.make_id(erratum.id)])
-            section += self.parse(erratum_text(erratum))
-            sections.append(section)
-        return sections
