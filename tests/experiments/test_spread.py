@@ -144,6 +144,43 @@ def test_an_experiment_that_no_worker_survives_is_told_and_the_rest_goes_on(apar
     assert fate[f"{QUICK[1]}.smoke"].startswith("complete in")
 
 
+@pytest.mark.parametrize("bad", [SystemExit(3), AttributeError("x")])
+def test_whatever_ends_one_experiment_leaves_the_next_alone(tiny, apart, bad):  # noqa: F811
+    @registry.experiment("ch00-bad", title="", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))
+    def ends(setup):
+        raise bad
+
+    settings = dict(arguments=("smoke", 0, "cpu", None), folders=dict.fromkeys(("ch00-bad", tiny)), budget=None)
+    (_, why), (_, outcome) = spread.measure(["ch00-bad", tiny], settings)
+    assert why.startswith(type(bad).__name__) and isinstance(outcome, bytes)
+    fate = reproduce(["ch00-bad", tiny], "smoke", say=str)
+    assert fate["ch00-bad.smoke"] == f"failed: {why}" and fate["ch00-tiny.smoke"].startswith("complete in")
+
+
+def test_a_worker_whose_files_have_moved_measures_nothing(tiny, monkeypatch):  # noqa: F811
+    """Nor does it answer with what it measured for a command before."""
+    settings = dict(arguments=("smoke", 0, "cpu", None), folders={tiny: None}, budget=None)
+    before = run(tiny)
+    ((_, again),) = spread.measure([tiny], settings)
+    assert spread._unpacked(again).record.date >= before.record.date and run(tiny) is not before
+    monkeypatch.setattr(spread, "moved", lambda: True)
+    assert "changed since this worker began; start it anew" in spread.measure([tiny], settings)[0][1]
+
+
+def test_an_outcome_that_cannot_be_read_is_told():
+    assert spread._unpacked(b"no pickle").startswith("its outcome can't be read (")
+
+
+def test_an_outcome_without_its_model_ends_no_queue(tiny, apart):  # noqa: F811
+    @registry.experiment("ch00-bad", title="", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))
+    def bad(setup):
+        return Outcome({}, architecture={"x_dim": 3})
+
+    fate = reproduce(["ch00-bad", tiny], "laptop", say=str)
+    assert fate["ch00-bad.laptop"].startswith("failed: no record could be written (AttributeError")
+    assert fate["ch00-tiny.laptop"].startswith("complete in")
+
+
 @pytest.mark.parametrize("metric", [float("nan"), object()])
 def test_a_record_that_cannot_be_written_ends_no_queue(tiny, apart, metric):  # noqa: F811
     @registry.experiment("ch00-bad", title="", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))

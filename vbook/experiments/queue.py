@@ -106,7 +106,7 @@ class _Queue:
                 arguments = (one.id, self.profile, self.seed, self.device, self.data_root)
                 try:
                     outcome = run(*arguments, progress=True, checkpoints=self.folder(one), budget=self.left())
-                except Exception as error:  # of one experiment: the others have nothing to do with it
+                except (Exception, SystemExit) as error:  # of one experiment: the others have nothing to do with it
                     outcome = in_words(error)
                 self.end(one, outcome)
                 if self.fate[one.id].startswith("interrupted"):
@@ -159,27 +159,27 @@ class _Queue:
 
     def end(self, one: Experiment, outcome: Outcome | str) -> None:
         """Write the record, if there is one, and say what became of it."""
-        record_id = f"{one.id}.{self.profile}"
-        if isinstance(outcome, str):
-            why = f"failed: {outcome}"
-        elif outcome.record.experiment_digest != self.digests[one.id]:  # a worker on another commit, or edited meanwhile
-            why = "failed: it was measured with other code than this command's; nothing is written"
-        elif outcome.interrupted:  # part of a run is no result; what is in its checkpoints is not lost
-            why = "interrupted" if self.budget is None or self.left() > 0 else "the budget is spent"
-            why += f"{'; the complete record stays' if _complete(record_id) else ''}; run again, it goes on from its checkpoints"
-        else:
-            shelf = record_path(record_id).parent
-            try:
-                with carrying(shelf):
-                    record = keep(outcome, shelf, paths.book("weights"))
-                shutil.rmtree(
-                    self.folder(one), ignore_errors=True
-                )  # only now: had the record not been written, all would be lost
-                why = f"{record.status} in {record.wall_time_s:.0f} s"
-            except (VbookError, ValueError, TypeError) as error:  # a full disk, a metric that is not finite
-                why = f"failed: no record could be written ({in_words(error)})"
+        try:
+            why = f"failed: {outcome}" if isinstance(outcome, str) else self.kept(one, outcome)
+        except Exception as error:  # a full disk, a metric that is not finite, an outcome that is none
+            why = f"failed: no record could be written ({in_words(error)})"
         self.locks.pop(one.id).close()
         self._tell(one, why)
+
+    def kept(self, one: Experiment, outcome: Outcome) -> str:
+        """Write the record of an outcome unless it is a part of a run, or of other code; returns what to say of it."""
+        record_id = f"{one.id}.{self.profile}"
+        if outcome.record.experiment_digest != self.digests[one.id]:  # a worker on another commit, or edited meanwhile
+            return "failed: it was measured with other code than this command's; nothing is written"
+        if outcome.interrupted:  # part of a run is no result; what is in its checkpoints is not lost
+            why = "interrupted" if self.budget is None or self.left() > 0 else "the budget is spent"
+            stays = "; the complete record stays" if _complete(record_id) else ""
+            return f"{why}{stays}; run again, it goes on from its checkpoints"
+        shelf = record_path(record_id).parent
+        with carrying(shelf):
+            record = keep(outcome, shelf, paths.book("weights"))
+        shutil.rmtree(self.folder(one), ignore_errors=True)  # only now: had the record not been written, all would be lost
+        return f"{record.status} in {record.wall_time_s:.0f} s"
 
     def left(self) -> float | None:
         """Seconds of the budget that are left."""

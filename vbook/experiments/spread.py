@@ -1,6 +1,7 @@
 """Experiments spread over processes of this machine, through joblib, or over the workers of a Dask cluster."""
 
 import io
+import os
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -8,8 +9,10 @@ from itertools import islice
 import torch
 
 from vbook.errors import VbookError
+from vbook.experiments import registry
 from vbook.experiments.registry import Experiment, Outcome, find, run
-from vbook.experiments.together import interrupts_ignored
+from vbook.experiments.together import end_with, interrupts_ignored
+from vbook.loaded import moved
 
 
 def chains(experiments: list[Experiment]) -> list[list[Experiment]]:
@@ -51,7 +54,7 @@ def _here(waiting: Iterator, jobs: int) -> Iterator[list[tuple[str, bytes | str]
     def started():
         for ids, settings in waiting:
             flying.append(ids)
-            yield joblib.delayed(measure)(ids, settings)
+            yield joblib.delayed(measure)(ids, settings | {"parent": os.getpid()})
 
     while True:
         try:
@@ -93,7 +96,7 @@ def _on_cluster(waiting: Iterator, scheduler: str) -> Iterator[list[tuple[str, b
             fill()
 
 
-def in_words(error: Exception) -> str:
+def in_words(error: BaseException) -> str:
     """What went wrong, in one line; the type of the error goes before what was not written for users."""
     said = " ".join(str(error).split())
     return said if isinstance(error, VbookError) else f"{type(error).__name__}: {said}"
@@ -103,18 +106,26 @@ def measure(ids: list[str], settings: dict) -> list[tuple[str, bytes | str]]:
     """In another process, on one thread: the outcome of each experiment as bytes, or in words why there is none."""
     torch.set_num_threads(1)
     start, budget, found = time.monotonic(), settings["budget"], []
+    if settings.get("parent") == os.getppid():
+        end_with(os.getppid())
+    registry.FINISHED.clear()  # a worker outlives the commands that it works for
     with interrupts_ignored():  # a terminal sends them to all processes; the one that asked ends the others
         for id in ids:
             left = None if budget is None else max(budget - (time.monotonic() - start), 1e-3)
             place = {"checkpoints": settings["folders"][id], "budget": left, "progress": False}
             buffer = io.BytesIO()
             try:
+                if moved():
+                    raise VbookError("files of the package have changed since this worker began; start it anew")
                 torch.save(run(find(id).id, *settings["arguments"], **place), buffer)
                 found.append((id, buffer.getvalue()))
-            except Exception as error:  # of one experiment: the others have nothing to do with it
+            except (Exception, SystemExit) as error:  # of one experiment: the others have nothing to do with it
                 found.append((id, in_words(error)))
     return found
 
 
 def _unpacked(what: bytes | str) -> Outcome | str:
-    return what if isinstance(what, str) else torch.load(io.BytesIO(what), weights_only=False)  # from our own process
+    try:
+        return what if isinstance(what, str) else torch.load(io.BytesIO(what), weights_only=False)  # from our own process
+    except Exception as error:  # it names a class, say, that only the worker has
+        return f"its outcome can't be read ({in_words(error)})"

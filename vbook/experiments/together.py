@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import functools
 import io
 import os
 import signal
@@ -102,13 +103,19 @@ def _alone(parent: int) -> None:
     """Prepare a process for one experiment after the other: one thread, and no life beyond its parent's."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Jupyter sends it to all processes of a kernel, whichever cell is interrupted
+    end_with(parent)
 
-    def end_with_parent():
+
+@functools.cache
+def end_with(parent: int) -> None:
+    """From now on this process ends when its parent does, however that ends."""
+
+    def watch():
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
 
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _apart(key: tuple) -> bytes:
