@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from vbook.experiments.chapter02.pictures import over_seeds
 from vbook.experiments.chapter12.bounds import SIZES, least, parts_on
-from vbook.experiments.chapter12.protocol import ADAGRAD, INIT_SD, ascend, network
+from vbook.experiments.chapter12.protocol import INIT_SD, ascend, network
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
 from vbook.models import VAE
@@ -96,17 +96,27 @@ def frey(setup: Setup) -> Outcome:
     return Outcome(metrics, series, model, None, {}, steps, examples)
 
 
-SETUPS = {  # likelihood, factor on the data, factor on what the encoder sees of them, thesis's sizes or the report's
-    "raw": ("linear-gaussian", LEVELS, 1.0, False),
-    "small_input": ("linear-gaussian", LEVELS, 1 / LEVELS, False),
-    "unit": ("sigmoid-gaussian", 1.0, 1.0, False),
-    "thesis": ("sigmoid-gaussian", 1.0, 1.0, True),
+UNIT = dict(likelihood="sigmoid-gaussian", factor=1.0)
+SETUPS = {  # one change at a time; ``seen``: what the encoder's input is multiplied by, ``started``: see ``start_at``
+    "raw": {},
+    "small_input": dict(seen=1 / LEVELS),
+    "restarted": dict(parts=10),
+    "started": dict(started=True),
+    "started_small_input": dict(started=True, seen=1 / LEVELS),
+    "unit": UNIT,
+    "thesis": UNIT | dict(init_sd=0.1, weight_prior=True),
 }
+
+
+@torch.no_grad()
+def start_at(model: VAE, x: Tensor) -> None:
+    """Set the output biases of a linear Gaussian decoder to the mean and the log-variance of each pixel of x (N, D)."""
+    model.decoder.net[-1].bias.copy_(torch.cat([x.mean(0), x.var(0, correction=0).log()]))
 
 
 @experiment(
     "ch12-frey-scale",
-    title="Frey Face with two latents: raw pixels, small inputs, the [0, 1] scale, the thesis's set-up",
+    title="Frey Face with two latents: what holds the raw pixels back, one change at a time",
     **FREY,
     profiles={
         "smoke": dict(hidden=20, thesis_hidden=40, z_dim=2, updates=60, points=200),
@@ -115,30 +125,41 @@ SETUPS = {  # likelihood, factor on the data, factor on what the encoder sees of
     },
 )
 def frey_scale(setup: Setup) -> Outcome:
-    """What makes the raw pixels so slow: one change at a time, with bounds on both scales, [0, 1] (``unit_*``) and ``raw_*``.
+    """The bound of each of SETUPS at the end, on both scales: [0, 1] (``unit_NAME``) and levels (``raw_NAME``).
 
-    ``small_input`` keeps the raw pixels in the likelihood and divides by 256 what the encoder sees. ``unit`` has the data on
-    [0, 1] and a sigmoid on the mean; ``thesis`` besides 200 hidden units, weights from N(0, 0.1²) and their prior N(0, I).
+    ``raw`` is the report's. ``small_input`` divides by 256 what its encoder sees, ``restarted`` forgets AdaGrad's sums ten times,
+    ``started`` starts the decoder's output at the mean and variance of each pixel. ``unit`` has the data on [0, 1] and a sigmoid
+    on the mean; ``thesis`` besides 200 hidden units, weights from N(0, 0.1²) and their prior N(0, I). ``without_latents`` is what
+    one Gaussian for each pixel reaches.
     """
     metrics, series, steps, examples = {}, {}, 0, 0
-    for name, (likelihood, factor, seen, is_thesis) in SETUPS.items():
-        x = setup.train.x * factor
-        hidden, sd = (setup.thesis_hidden, 0.1) if is_thesis else (setup.hidden, INIT_SD)
-        model = network(x.shape[1], setup.z_dim, hidden, likelihood, sd, setup.seed).to(setup.device)
-        if seen != 1.0:
-            model.encoder.net = nn.Sequential(Scaled(seen), *model.encoder.net)
-        start, to_unit = saturation(model, x), shift(x.shape[1], factor)
-        options = dict(lr=ADAGRAD, seed=setup.seed, weight_decay=1 / len(x) if is_thesis else 0.0)
-        history = ascend(setup, name, model, x, setup.updates, evaluate=parts_on(x[: setup.points]), **options)
-        steps, examples = steps + history.steps, examples + history.examples
-        series |= {"updates": history.column("step")}
-        series |= {f"unit_{name}": [round(v + to_unit, 2) for v in history.column("train")]}
-        if history.interrupted:
-            return Outcome({}, series, steps=steps, examples=examples, interrupted=True)
-        bound = history.rows[-1]["train"] + to_unit
-        metrics[f"unit_{name}"] = {"mean": bound, "unit": "nats"}
-        metrics[f"raw_{name}"] = {"mean": bound - shift(x.shape[1], LEVELS), "unit": "nats"}
-        metrics[f"kl_{name}"] = {"mean": history.rows[-1]["kl"], "unit": "nats"}
-        metrics[f"saturated_{name}"] = {"mean": saturation(model, x), "unit": "of the units"}
-        metrics[f"saturated_start_{name}"] = {"mean": start, "unit": "of the units"}
+    for name, change in SETUPS.items():
+        how = dict(likelihood="linear-gaussian", factor=LEVELS, seen=1.0, parts=1, started=False) | change
+        how = dict(init_sd=INIT_SD, weight_prior=False) | how
+        x = setup.train.x * how["factor"]
+        hidden = setup.thesis_hidden if how["weight_prior"] else setup.hidden
+        model = network(x.shape[1], setup.z_dim, hidden, how["likelihood"], how["init_sd"], setup.seed).to(setup.device)
+        if how["seen"] != 1.0:
+            model.encoder.net = nn.Sequential(Scaled(how["seen"]), *model.encoder.net)
+        if how["started"]:
+            start_at(model, x)
+        start, to_unit, rows = saturation(model, x), shift(x.shape[1], how["factor"]), []
+        decay = 1 / len(x) if how["weight_prior"] else 0.0
+        for part in range(how["parts"]):  # each with an AdaGrad of its own
+            options = dict(rows=20 // how["parts"], seed=setup.seed + 1_000 * part, weight_decay=decay)
+            options |= dict(evaluate=parts_on(x[: setup.points]))
+            history = ascend(setup, f"{name}-{part}", model, x, setup.updates // how["parts"], **options)
+            steps, examples = steps + history.steps, examples + history.examples
+            rows += history.rows
+            if history.interrupted:
+                return Outcome({}, series, steps=steps, examples=examples, interrupted=True)
+        series["updates"] = [setup.updates * (k + 1) // len(rows) for k in range(len(rows))]
+        series[f"unit_{name}"] = [round(row["train"] + to_unit, 2) for row in rows]
+        bound, last = rows[-1]["train"] + to_unit, rows[-1]
+        values = {"unit": bound, "raw": bound - shift(x.shape[1], LEVELS), "kl": last["kl"]}
+        metrics |= {f"{key}_{name}": {"mean": value, "unit": "nats"} for key, value in values.items()}
+        shares = {"saturated": saturation(model, x), "saturated_start": start}
+        metrics |= {f"{key}_{name}": {"mean": share, "unit": "of the units"} for key, share in shares.items()}
+    metrics["unit_without_latents"] = {"mean": without_latents(setup.train.x), "unit": "nats"}
+    metrics["raw_without_latents"] = {"mean": without_latents(setup.train.x * LEVELS), "unit": "nats"}
     return Outcome(metrics, series, model, None, {}, steps, examples)

@@ -35,7 +35,8 @@ def network(x_dim: int, z_dim: int, hidden: int, likelihood: str, init_sd: float
     """The report's network x_dim-hidden-z_dim and back, tanh, every weight and bias a draw from N(0, init_sd²).
 
     ``likelihood`` is ``"bernoulli"`` (26), or a Gaussian (28) whose mean is ``"linear-gaussian"``, as in (29), or has
-    the thesis's sigmoid on top, ``"sigmoid-gaussian"``. The global random state is left as it was; VbookError for another likelihood.
+    the thesis's sigmoid on top, ``"sigmoid-gaussian"``. The global random state is left as it was.
+    VbookError for another likelihood.
 
     >>> sum(p.numel() for p in network(560, 2, 100, "linear-gaussian").parameters())
     169924

@@ -33,7 +33,7 @@ def simulate(kind: str, shape: tuple[int, int], generator: torch.Generator) -> t
     },
 )
 def simulated(setup: Setup) -> Outcome:
-    """The bound before training (``start``), and after it on the training points (``train``) and ten times as many ``fresh`` ones.
+    """The bound before training (``start``), and after it on the training points (``train``) and on ten times as many ``fresh``.
 
     ``truth`` is E[log p(x)] under the distribution that drew them. No bound can exceed it on fresh points, up to their scatter.
     """
