@@ -48,8 +48,8 @@ def least(differences: Tensor) -> dict:
     stand_in="digits",
     protocol="threshold",
     profiles={
-        "smoke": dict(hidden=100, sizes=SIZES, updates=160, runs=1, points=100, samples=50),
-        "laptop": dict(hidden=100, sizes=SIZES, updates=3_000, runs=1, points=1_000, samples=200),
+        "smoke": dict(hidden=100, sizes=SIZES, updates=120, runs=1, points=100, samples=50),
+        "laptop": dict(hidden=100, sizes=SIZES, updates=2_000, runs=1, points=1_000, samples=200),
         "paper": dict(hidden=100, sizes=SIZES, updates=10_000, runs=3, points=1_000, samples=500),
     },
 )

@@ -62,7 +62,7 @@ class Scaled(nn.Module):
     **FREY,
     profiles={
         "smoke": dict(hidden=20, sizes=SIZES, updates=60, points=200),
-        "laptop": dict(hidden=100, sizes=SIZES, updates=4_000, points=1_600),
+        "laptop": dict(hidden=100, sizes=SIZES, updates=3_000, points=1_600),
         "paper": dict(hidden=100, sizes=SIZES, updates=100_000, points=1_600),
     },
 )
@@ -120,7 +120,7 @@ def start_at(model: VAE, x: Tensor) -> None:
     **FREY,
     profiles={
         "smoke": dict(hidden=20, thesis_hidden=40, z_dim=2, updates=60, points=200),
-        "laptop": dict(hidden=100, thesis_hidden=200, z_dim=2, updates=10_000, points=1_600),
+        "laptop": dict(hidden=100, thesis_hidden=200, z_dim=2, updates=3_000, points=1_600),
         "paper": dict(hidden=100, thesis_hidden=200, z_dim=2, updates=100_000, points=1_600),
     },
 )

@@ -102,7 +102,7 @@ def optimizers(setup: Setup) -> Outcome:
     **DATA,
     profiles={
         "smoke": dict(hidden=100, z_dim=2, updates=20, rounds=3),
-        "laptop": dict(hidden=100, z_dim=2, updates=200, rounds=7),
+        "laptop": dict(hidden=100, z_dim=2, updates=100, rounds=5),
         "paper": dict(hidden=100, z_dim=2, updates=200, rounds=21),
     },
 )
