@@ -50,7 +50,7 @@ def least(differences: Tensor) -> dict:
     profiles={
         "smoke": dict(hidden=100, sizes=SIZES, updates=120, runs=1, points=100, samples=50),
         "laptop": dict(hidden=100, sizes=SIZES, updates=2_000, runs=1, points=1_000, samples=200),
-        "paper": dict(hidden=100, sizes=SIZES, updates=10_000, runs=3, points=1_000, samples=500),
+        "paper": dict(hidden=100, sizes=SIZES, updates=10_000, runs=2, points=1_000, samples=500),
     },
 )
 def bounds(setup: Setup) -> Outcome:
