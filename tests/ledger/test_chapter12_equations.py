@@ -3,6 +3,7 @@
 import math
 from types import SimpleNamespace
 
+import pytest
 import torch
 from exact import F64, GRID, B, W, X, average, close, generator, phi, solvable, within
 from torch import nn
@@ -195,3 +196,21 @@ def test_the_steps_of_the_training_by_hand():
     close(*vectors, atol=1e-9)
     last = sum(value * n for value, n in seen[5:]) / sum(n for _, n in seen[5:])
     close(history.rows[-1]["train"], last, atol=1e-9)
+
+
+def test_eq_9_with_the_posterior_is_no_estimate_of_the_bound():
+    model, q = model_and_q()
+    log_q, log_px_z = q.log_prob(GRID), model.decode(GRID).log_prob(X)
+    bound = exact_bound(model, q)[0]
+    averages = [average(log_q, log_px_z - log_q + p.log_prob(GRID)).item() for p in (model.prior(), model.posterior(X))]
+    close(averages[0], bound, atol=1e-6)
+    assert abs(averages[1] - bound) > 0.1
+
+
+def test_eq_24_the_hidden_layers_are_exchanged():
+    model = network(6, 2, 5, "bernoulli")
+    x, z = torch.rand(3, 6), torch.randn(3, 2)
+    assert model.encoder.net[0](x).shape == model.decoder.net[0](z).shape == (3, 5)
+    for layer, wrong in ((model.encoder.net[0], z), (model.decoder.net[0], x)):
+        with pytest.raises(RuntimeError, match="cannot be multiplied"):
+            layer(wrong)
