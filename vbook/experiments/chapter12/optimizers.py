@@ -1,0 +1,127 @@
+"""Five optimizers on the replication's network, from the same weights and with as many trials of the step for each."""
+
+import dataclasses
+import math
+import statistics
+import time
+
+import torch
+from torch import Tensor
+
+from vbook.errors import Diverged
+from vbook.experiments.chapter02.pictures import over_seeds
+from vbook.experiments.chapter12.bounds import least
+from vbook.experiments.chapter12.protocol import OPTIMIZERS, ascend, both_parts, network
+from vbook.experiments.registry import Outcome, experiment
+from vbook.experiments.setup import Setup
+
+CLAIMED = ("sgd", "adagrad", "rmsprop", "adam", "momentum")  # the report's order, from the worst to the best
+GRIDS = {  # five steps each, a factor of about three apart, where a pilot of 2,000 updates had the best step inside
+    "sgd": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+    "momentum": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    "adagrad": (1e-2, 3e-2, 1e-1, 3e-1, 1.0),
+    "rmsprop": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+    "adam": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+}
+DATA = dict(data="mnist", stand_in="digits", protocol="threshold")
+
+
+def expected_best(values: Tensor) -> Tensor:
+    """The expected best of n trials, for n = 1, …, K, when the K ``values`` are tried in random order; (K,) -> (K,).
+
+    The k-th smallest is the best of n with probability C(k − 1, n − 1)/C(K, n): the other n − 1 are among those below it.
+
+    >>> expected_best(torch.tensor([3.0, 1.0, 2.0]))                                    # 2, (2 + 3 + 3)/3, 3
+    tensor([2.0000, 2.6667, 3.0000], dtype=torch.float64)
+    """
+    ordered, count = values.double().sort().values, len(values)
+    weights = [[math.comb(k, n) / math.comb(count, n + 1) for k in range(count)] for n in range(count)]
+    return torch.tensor(weights, dtype=torch.float64) @ ordered
+
+
+@experiment(
+    "ch12-optimizers",
+    title="replication, figure 5: five optimizers, equal starts and equal tuning",
+    **DATA,
+    profiles={
+        "smoke": dict(hidden=100, z_dim=2, updates=60, trials=3, runs=2),
+        "laptop": dict(hidden=100, z_dim=2, updates=1_000, trials=5, runs=2),
+        "paper": dict(hidden=100, z_dim=2, updates=10_000, trials=5, runs=2),
+    },
+)
+def optimizers(setup: Setup) -> Outcome:
+    """Each optimizer tries the ``trials`` middle steps of its grid from the same weights; its best then runs from fresh seeds.
+
+    ``bound_NAME`` is the mean over the minibatches of the last twentieth, over ``runs`` seeds that had no say in the choice of
+    the step; ``trial_NAME`` is the best of the trials, and ``least_step`` the smallest step up in the report's order of the five.
+    A trial that diverges, or ends below its start, counts as the bound at its start: nobody would keep it.
+    """
+    x = both_parts(setup)
+    seeds = [setup.seed + 1 + k for k in range(setup.runs)]
+    metrics, series, finals = {}, {}, {}
+    steps = examples = 0
+    begin = None
+    for name in OPTIMIZERS:
+        skip = (len(GRIDS[name]) - setup.trials) // 2
+        rates, ends, curves = GRIDS[name][skip : skip + setup.trials], [], {}
+        best = None
+        for seed, rate in [(setup.seed, rate) for rate in rates] + [(seed, None) for seed in seeds]:
+            if rate is None:
+                best = best or rates[ends.index(max(ends))]
+            model = network(x.shape[1], setup.z_dim, setup.hidden, "bernoulli", seed=seed).to(setup.device)
+            begin = -x.shape[1] * math.log(2) if begin is None else begin
+            try:
+                options = dict(optimizer=name, lr=rate or best, seed=seed)
+                history = ascend(setup, f"{name}-{rate or best}-{seed}", model, x, setup.updates, **options)
+            except Diverged:
+                end, curve = begin, []
+            else:
+                steps, examples = steps + history.steps, examples + history.examples
+                if history.interrupted:
+                    return Outcome({}, series, steps=steps, examples=examples, interrupted=True, seeds=[setup.seed, *seeds])
+                end, curve = max(history.rows[-1]["train"], begin), [round(v, 3) for v in history.column("train")]
+                series["updates"] = history.column("step")
+            if rate is not None:
+                ends.append(end)
+                curves[rate] = curve
+            else:
+                finals.setdefault(name, []).append(end)
+        trials = torch.tensor(ends, dtype=torch.float64)
+        series |= {f"rates_{name}": list(rates), f"trials_{name}": [round(v, 3) for v in ends], f"best_{name}": [best]}
+        series |= {f"bound_{name}": curves[best], f"so_far_{name}": [round(v, 3) for v in expected_best(trials).tolist()]}
+        metrics[f"bound_{name}"] = over_seeds(torch.tensor(finals[name], dtype=torch.float64))
+        metrics[f"trial_{name}"] = {"mean": max(ends), "unit": "nats"}
+        metrics[f"rate_{name}"] = {"mean": best, "unit": "step"}
+    in_order = torch.tensor([finals[name] for name in CLAIMED], dtype=torch.float64).T  # (runs, optimizers)
+    metrics["least_step"] = least(in_order.diff(dim=1))
+    return Outcome(metrics, series, steps=steps, examples=examples, seeds=[setup.seed, *seeds])
+
+
+@experiment(
+    "ch12-times",
+    title="replication, the table of times: 10,000 updates of five optimizers",
+    **DATA,
+    profiles={
+        "smoke": dict(hidden=100, z_dim=2, updates=20, rounds=3),
+        "laptop": dict(hidden=100, z_dim=2, updates=100, rounds=5),
+        "paper": dict(hidden=100, z_dim=2, updates=200, rounds=21),
+    },
+)
+def times(setup: Setup) -> Outcome:
+    """Seconds for 10,000 updates: the median of ``rounds`` in which the five take turns.
+
+    On a CPU they are seconds of processor time, which other programs don't lengthen; elsewhere seconds on the wall.
+    """
+    x, clock = both_parts(setup), time.process_time if setup.device == "cpu" else time.perf_counter
+    taken, steps, examples = {name: [] for name in OPTIMIZERS}, 0, 0
+    models = {name: network(x.shape[1], setup.z_dim, setup.hidden, "bernoulli").to(setup.device) for name in OPTIMIZERS}
+    for k in range(setup.rounds):
+        for name, model in models.items():
+            start, bare = clock(), dataclasses.replace(setup, checkpoints=None)  # no checkpoint: it would hash all the data
+            history = ascend(bare, f"{name}-{k}", model, x, setup.updates, optimizer=name, lr=GRIDS[name][0], rows=1)
+            taken[name].append((clock() - start) * 10_000 / setup.updates)
+            steps, examples = steps + history.steps, examples + history.examples
+            if history.interrupted:
+                return Outcome({}, steps=steps, examples=examples, interrupted=True)
+    metrics = {f"seconds_{name}": {"mean": statistics.median(values), "unit": "s"} for name, values in taken.items()}
+    return Outcome(metrics, steps=steps, examples=examples)
