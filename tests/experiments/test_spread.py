@@ -140,7 +140,7 @@ def test_an_experiment_that_no_worker_survives_is_told_and_the_rest_goes_on(apar
     monkeypatch.setattr(spread, "measure", deadly)
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         fate = reproduce(QUICK[:2], "smoke", scheduler=cluster.scheduler_address, say=str)
-    assert fate[f"{QUICK[0]}.smoke"].startswith("failed: KilledWorker: ")
+    assert fate[f"{QUICK[0]}.smoke"] == f"failed: {spread.LOST}"
     assert fate[f"{QUICK[1]}.smoke"].startswith("complete in")
 
 
@@ -181,11 +181,14 @@ def test_an_outcome_without_its_model_ends_no_queue(tiny, apart):  # noqa: F811
     assert fate["ch00-tiny.laptop"].startswith("complete in")
 
 
-@pytest.mark.parametrize("metric", [float("nan"), object()])
-def test_a_record_that_cannot_be_written_ends_no_queue(tiny, apart, metric):  # noqa: F811
+BAD = [{"mean": float("nan"), "unit": "nats"}, {"mean": object(), "unit": "nats"}, {"mean": 1.0}, {"unit": "nats"}, 1.0]
+
+
+@pytest.mark.parametrize("metric", BAD)
+def test_a_record_that_cannot_be_written_or_read_again_ends_no_queue(tiny, apart, metric):  # noqa: F811
     @registry.experiment("ch00-bad", title="", **DIGITS, profiles=dict.fromkeys(PROFILES, TINY))
     def bad(setup):
-        return Outcome({"bad": {"mean": metric, "unit": "nats"}})
+        return Outcome({"bad": metric})
 
     fate = reproduce(["ch00-bad", tiny], "smoke", say=str)
     assert fate["ch00-bad.smoke"].startswith("failed: no record could be written (")

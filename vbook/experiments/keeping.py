@@ -13,7 +13,7 @@ from pathlib import Path
 from vbook import paths
 from vbook.errors import VbookError
 from vbook.results import Record, save_record
-from vbook.results.record import written
+from vbook.results.record import check_record, written
 from vbook.results.weights import save_weights
 
 
@@ -136,6 +136,7 @@ def _alone(folder: Path):
 def keep(outcome, records: Path, weights: Path) -> Record:
     """Write the record of ``outcome`` into ``records`` and the weights that pages need, if it has any, into ``weights``."""
     record = outcome.record
+    check_record(record)
     # All are written before the first is put in its place, and the record, which vouches for the weights, comes last.
     with contextlib.ExitStack() as last, contextlib.ExitStack() as files:
         if outcome.architecture and record.profile != "smoke":

@@ -70,7 +70,7 @@ def _here(waiting: Iterator, jobs: int) -> Iterator[list[tuple[str, bytes | str]
 def _on_cluster(waiting: Iterator, scheduler: str) -> Iterator[list[tuple[str, bytes | str]]]:
     """Through Dask's own client: joblib's never comes back from a task that its worker doesn't survive."""
     try:
-        from distributed import Client, as_completed
+        from distributed import Client, KilledWorker, as_completed
 
         client = Client(scheduler, timeout=WAIT, set_as_default=False)
         client.wait_for_workers(1, timeout=WAIT)
@@ -91,7 +91,9 @@ def _on_cluster(waiting: Iterator, scheduler: str) -> Iterator[list[tuple[str, b
             ids = flying.pop(future)
             try:
                 yield future.result()
-            except Exception as error:  # such as KilledWorker, after several
+            except KilledWorker:
+                yield [(id, LOST) for id in ids]
+            except Exception as error:
                 yield [(id, in_words(error)) for id in ids]
             fill()
 
@@ -127,5 +129,5 @@ def measure(ids: list[str], settings: dict) -> list[tuple[str, bytes | str]]:
 def _unpacked(what: bytes | str) -> Outcome | str:
     try:
         return what if isinstance(what, str) else torch.load(io.BytesIO(what), weights_only=False)  # from our own process
-    except Exception as error:  # it names a class, say, that only the worker has
+    except (Exception, SystemExit) as error:  # it names a class, say, that only the worker has
         return f"its outcome can't be read ({in_words(error)})"

@@ -84,10 +84,7 @@ def record_path(record_id: str):
 
 
 def save_record(record: Record, folder: Path | None = None, files: contextlib.ExitStack | None = None) -> Path:
-    """Write ``record`` as JSON, whole or not at all; returns the file. VbookError where it can't be written.
-
-    With ``files`` it is put in its place when they all are.
-    """
+    """Write ``record`` as JSON, whole or not at all, or when all ``files`` are; returns the file. VbookError where it can't be."""
     path = Path(folder or record_path(record.id).parent) / f"{record.id}.json"
     text = json.dumps({"id": record.id} | dataclasses.asdict(record), indent=1, ensure_ascii=False, allow_nan=False)
     write_with(files, path, f"{text}\n".encode())
@@ -144,6 +141,14 @@ def is_a(value, kind) -> bool:
     if kind is float:
         return isinstance(value, int | float) and abs(value) <= sys.float_info.max  # not NaN, nor a whole number too large
     return isinstance(value, kind)
+
+
+def check_record(record: Record) -> None:
+    """VbookError for what ``read_record`` would refuse: before it takes the place of a good one."""
+    try:
+        _check(record)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise VbookError(f"{record.id} would be no record of this book ({error})") from None
 
 
 def _check(record: Record) -> None:
