@@ -84,7 +84,7 @@ def record_path(record_id: str):
 
 
 def save_record(record: Record, folder: Path | None = None, files: contextlib.ExitStack | None = None) -> Path:
-    """Write ``record`` as JSON, whole or not at all, or when all ``files`` are; returns the file. VbookError where it can't be."""
+    """Write ``record`` as JSON, whole or not at all, or when all ``files`` are; returns the file. VbookError if it can't be."""
     path = Path(folder or record_path(record.id).parent) / f"{record.id}.json"
     text = json.dumps({"id": record.id} | dataclasses.asdict(record), indent=1, ensure_ascii=False, allow_nan=False)
     write_with(files, path, f"{text}\n".encode())
