@@ -91,12 +91,6 @@ def test_an_interrupted_seed_ends_frey_2(stub, monkeypatch):
     assert outcome.seeds == [5, 6, 7]
 
 
-def test_over_seeds_is_mean_and_standard_error():
-    entry = pictures.over_seeds(torch.tensor([1.0, 2.0, 6.0]), "latents")
-    assert entry == {"mean": 3.0, "standard_error": pytest.approx(math.sqrt(7 / 3)), "n": 3, "unit": "latents", "over": "seeds"}
-    assert pictures.over_seeds(torch.tensor([4.0]))["standard_error"] is None
-
-
 def test_faces_are_measured_on_validation_images(stub):
     outcome = pictures.faces(setup(name="lfw", z_dim=20))
     assert StubRun.asked == [("aevb", True, 20, "gaussian", None)]

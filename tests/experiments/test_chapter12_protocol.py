@@ -111,12 +111,6 @@ def test_the_bound_is_the_first_part_minus_the_second():
     assert found["kl"] == pytest.approx(pieces[:, 1].mean().item(), rel=1e-5)
 
 
-def test_the_weakest_link():
-    differences = torch.tensor([[3.0, -1.0, 5.0], [1.0, 0.0, 4.0]])
-    entry = bounds.least(differences)
-    assert (entry["mean"], entry["n"]) == (-0.5, 2) and entry["standard_error"] == pytest.approx(0.5)
-
-
 def test_the_experiment_on_bounds_is_consistent():
     row = dict(hidden=8, sizes=(2, 3), updates=40, runs=2, points=30, samples=20)
     found = bounds.bounds(setup(**row))

@@ -29,6 +29,8 @@ TARGET = dict(id="t", value=-101.8, unit="nats", direction="higher", spread=0.1,
         (1.0, 1.5, "equal", "reproduced"),
         (1.0, 1.6, "equal", "different"),
         (1.6, 1.0, "equal", "different"),
+        (1.0, 1.0, "none", "not judged"),
+        (9.0, 1.0, "none", "not judged"),
     ],
 )
 def test_the_word(ours, theirs, direction, word):

@@ -54,6 +54,14 @@ def test_unknown_names_are_refused(outcome):
         compare(outcome, [("bound", "elbo", "x")])
 
 
+def test_tables_of_several_experiments_are_one_if_their_columns_are(outcome):
+    one, other = compare(outcome, [("bound", "elbo")]), compare(outcome, [("again", "elbo")])
+    both = repr(one + other).splitlines()
+    assert both[:2] == repr(one).splitlines() and both[2].split() == ["again", "–", "−101"] and len(both) == 3
+    with pytest.raises(VbookError, match=r"columns .* don't go into one"):
+        one + compare(outcome, [("with a source", "elbo", TARGET)])
+
+
 def test_a_count_that_all_seeds_agree_on_has_no_decimals(outcome):
     outcome.record.metrics["active"] = {"mean": 10.0, "standard_error": 0.0, "n": 2, "unit": "latents", "over": "seeds"}
     assert repr(compare(outcome, [("active", "active")])).splitlines()[1].split() == ["active", "–", "10"]

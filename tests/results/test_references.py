@@ -59,7 +59,7 @@ def test_targets_have_all_fields_and_answer():
     for name, entry in targets().items():
         quantity = resolve(f"target:{name}")
         assert quantity.value == entry["value"] and entry["source"] in quantity.provenance
-        assert entry["direction"] in ("higher", "lower", "equal") and entry["mark"] in "SCRFO"
+        assert entry["direction"] in ("higher", "lower", "equal", "none") and entry["mark"] in "SCRFO"
 
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 4))

@@ -1,6 +1,7 @@
 """``fit``: the right ascent, the same run for the same seed, and a clear stop for everything that can go wrong."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -46,6 +47,24 @@ def test_fit_is_the_plain_loop(optimizer):
             step.zero_grad()
             (-bound.mean()).backward()
             step.step()
+    torch.testing.assert_close(weights(model), weights(plain), rtol=1e-5, atol=1e-7)
+
+
+def test_an_optimizer_may_come_as_a_function():
+    """The name's own run bit for bit, and one that no name has: momentum, written out."""
+    assert torch.equal(weights(run(optimizer=OPTIMIZERS["adam"], seed=3)[0]), weights(run(seed=3)[0]))
+    momentum = partial(torch.optim.SGD, momentum=0.9)
+    model, history = run(optimizer=momentum, lr=lambda step: 0.02 / step, weight_decay=0.1, seed=3)
+    plain, velocity, step = small(), torch.zeros_like(weights(small())), 0
+    shuffle, noise = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3 + 0x5EED)
+    for _ in range(2):
+        for rows in torch.randperm(60, generator=shuffle).split(16):
+            step += 1
+            bound = elbo(plain, X[rows], generator=noise).mean()
+            slope = torch.cat([g.flatten() for g in torch.autograd.grad(bound, list(plain.parameters()))])
+            velocity = 0.9 * velocity + slope - 0.1 * weights(plain)
+            torch.nn.utils.vector_to_parameters(weights(plain) + 0.02 / step * velocity, plain.parameters())
+    assert history.mode == "eager"
     torch.testing.assert_close(weights(model), weights(plain), rtol=1e-5, atol=1e-7)
 
 

@@ -268,6 +268,7 @@ def test_only_a_divergence_is_a_copys_own_affair(together):
         (dict(seeds=(0, 1, -1)), "seed must be a whole number"),
         (dict(lr=lambda step: 0.1), "fit_many takes no schedule for lr"),
         (dict(optimizer="adm"), "did you mean 'adam'"),
+        (dict(optimizer=torch.optim.SGD), "fit_many takes its optimizer by name, which fit need not, got <class"),
         (dict(seeds=3), "seeds must hold one value for each of the 3 models, got 3"),
         (dict(lr="0.1"), "lr must be a positive number, got '0.1'"),
         (dict(options=[0.1]), "options must map names of the objective's options"),

@@ -1,6 +1,7 @@
 """Schedules, averages of weights, early stopping, binarisation and the hook of each step, against the same written out."""
 
 import math
+import threading
 from functools import partial
 
 import numpy as np
@@ -97,6 +98,13 @@ def test_the_average_is_the_weighted_mean_of_the_weights_so_far():
     assert fit(small(), X, steps=1).averaged is None
 
 
+def test_the_average_of_a_model_that_cant_be_copied_is_refused():
+    model = small()
+    model.lock = threading.Lock()
+    with pytest.raises(VbookError, match=r"average keeps a copy of the model, which can't be copied: .*lock"):
+        fit(model, X, epochs=1, average=0.9)
+
+
 def test_training_stops_when_the_watched_column_no_longer_rises_and_keeps_the_best():
     values, kept = iter([1.0, 3.0, 2.0, 3.0, 2.9, 9.0]), []
 
@@ -155,6 +163,11 @@ def test_each_step_is_told_with_its_bound():
         (dict(rows_at=["a"]), r"rows_at must hold whole numbers, .* got \['a'\]"),
         (dict(rows_at=[0.5]), r"rows_at must hold whole numbers, .* got \[0.5\]"),
         (dict(optimizer=None), "unknown optimizer None; known: adagrad, adam, sgd"),
+        (
+            dict(optimizer=lambda parameters, lr, weight_decay: 3),
+            "the optimizer must be a name or a function that makes one.* got 3",
+        ),
+        (dict(optimizer=lambda parameters: 3), "the optimizer must take the parameters, lr and weight_decay by these names: "),
         (dict(optimizer=["adam"]), r"unknown optimizer \['adam'\]"),
         (dict(objective=None), "the objective must be a function of model, x and generator, got None"),
         (dict(objective=lambda model, x: x.sum(1)), "the objective must take the keyword generator"),

@@ -52,6 +52,7 @@ WAYS = {
     "adam": dict(),
     "adagrad": dict(optimizer="adagrad", lr=0.02, weight_decay=1 / 60),
     "sgd": dict(optimizer="sgd", lr=decay(0.01, 5)),
+    "momentum": dict(optimizer=partial(torch.optim.SGD, momentum=0.9), lr=0.01),
     "schedule": dict(objective=annealed, schedules={"beta": warmup(9)}),
     "binarize": dict(x=GREY, binarize=True),
     "average": dict(average=0.8, evaluate=lambda m: {"valid": flat(m).sum().item()}),
@@ -203,6 +204,7 @@ def test_a_budget_stops_at_a_checkpoint_and_the_next_call_goes_on(tmp_path):
         (dict(rows_at=[4]), r"rows_at is None there and \[4\] here"),
         (dict(binarize=True), "binarize is False there and True here"),
         (dict(optimizer="sgd"), "optimizer is adam there and sgd here"),
+        (dict(optimizer=partial(torch.optim.SGD, momentum=0.9)), r"optimizer is adam there and SGD\(momentum=0.9\) here"),
         (dict(objective=elbo_analytic_kl), r"objective is elbo\(\) there|objective is elbo there and elbo_analytic_kl here"),
     ],
 )

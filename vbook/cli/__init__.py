@@ -166,7 +166,7 @@ def results(
     source: Annotated[str | None, typer.Option(help="thesis, adams, compound-vae, replication, assignment, or own.")] = None,
     chapter: Annotated[int | None, typer.Option(help="The chapter of the book that answers it.")] = None,
     verdict: Annotated[
-        str | None, typer.Option(help="reproduced, better, short, different, partial, stale, 'not run' or own.")
+        str | None, typer.Option(help="reproduced, better, short, different, partial, stale, 'not judged', 'not run' or own.")
     ] = None,
 ):
     """Show what the sources report, what we measured, and the verdict on each.

@@ -1,4 +1,4 @@
-"""The verdict on each number that a source reports: reproduced, better, short by how much, partial, stale or not run."""
+"""The verdict on each number that a source reports: how it compares (``WORDS``) and by how much."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from vbook.results import Record, records, targets
 
 SIGMAS = 2.0
-WORDS = ("reproduced", "better", "short", "different", "partial", "stale", "not run")
+WORDS = ("reproduced", "better", "short", "different", "partial", "stale", "not judged", "not run")
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,16 @@ def verdict(
     The three add up as independent errors do. The spread is that of the source's runs, taken whole: one run of ours scatters as
     one of theirs does, which our standard error over data points doesn't show. ``leeway`` is the target's own tolerance.
     ``direction`` says what is good: ``higher``, ``lower`` or ``equal``. Within the tolerance a number is ``reproduced``; outside
-    it is ``better`` or ``short`` where more or less is better, and ``different`` where only equal is right.
+    it is ``better`` or ``short`` where more or less is better, and ``different`` where only equal is right. With ``none`` the
+    two stand side by side, ``not judged``: times on two machines, say.
 
     >>> verdict(-101.3, -101.8, "higher", standard_error=0.1)[0], verdict(-101.3, -80.0, "higher", standard_error=0.1)[0]
     ('better', 'short')
     """
     difference = ours - theirs
     tolerance = math.hypot(SIGMAS * (standard_error or 0.0), SIGMAS * (spread or 0.0), leeway or 0.0)
+    if direction == "none":
+        return "not judged", difference, tolerance
     if abs(difference) <= tolerance:
         return "reproduced", difference, tolerance
     if direction == "equal":

@@ -19,6 +19,12 @@ class Comparison:
     rows: list
     header: tuple
 
+    def __add__(self, other: "Comparison") -> "Comparison":
+        """The rows of both in one table; VbookError where their columns are not the same."""
+        if self.header != other.header:
+            raise VbookError(f"tables with the columns {self.header} and {other.header} don't go into one")
+        return Comparison(self.rows + other.rows, self.header)
+
     def __repr__(self) -> str:
         cells = [self.header, *[tuple(text for text, _ in row) for row in self.rows]]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

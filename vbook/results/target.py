@@ -11,7 +11,7 @@ FIELDS = {"id": str, "value": float, "unit": str, "direction": str, "protocol": 
 OPTIONAL = {"spread": float, "tolerance": float, "note": str, "record": str}
 SHARED = {"unit": str, "direction": str, "tolerance": float}  # of a whole table, or of one of its columns
 TABLE = {"table": str, "title": str, "protocol": str, "mark": str, "source": str, "columns": dict, "rows": dict}
-DIRECTIONS = ("higher", "lower", "equal")
+DIRECTIONS = ("higher", "lower", "equal", "none")  # none: for scale alone, such as seconds on the source's machine
 MARKS = {
     "S": "stated in the source",
     "C": "from the authors' code or result files",
@@ -34,7 +34,7 @@ SOURCES = {
 def targets() -> dict[str, dict]:
     """All targets by id; each has the keys of ``FIELDS`` and may have those of ``OPTIONAL``.
 
-    ``direction`` is ``higher``, ``lower`` or ``equal``; ``mark`` says where the number comes from (``MARKS``); ``spread`` is what
+    ``direction`` is one of ``DIRECTIONS``; ``mark`` says where the number comes from (``MARKS``); ``spread`` is what
     the source states of the scatter between its runs, ``tolerance`` a difference that counts as none (how well a figure can be
     read); ``record`` names the ``<record id>/<metric>`` that answers it. The cells of a printed table are one entry of the file;
     their ids are ``<table>/<row>/<column>``, and they have ``table``, its ``title``, ``row``, ``column``, ``row_title`` and

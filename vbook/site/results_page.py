@@ -131,8 +131,8 @@ def results_table(judged: list[Verdict]) -> str:
 
 def said(one: Verdict) -> str:
     """The verdict in words, with the distance; whatever isn't a success is in bold."""
-    if one.word in ("reproduced", "not run"):
-        return one.word if one.word == "reproduced" else "**not run**"
+    if one.word in ("reproduced", "not judged", "not run"):
+        return one.word if one.word != "not run" else "**not run**"
     distance = f"{significant(abs(one.difference), 2)} {one.target['unit']}"
     if one.target["unit"] == "times":  # a factor differs by a factor
         ratio = 1 + one.difference / one.target["value"]

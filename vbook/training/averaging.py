@@ -18,7 +18,11 @@ class Average:
         if not isinstance(weight, float) or not 0 < weight < 1:
             raise VbookError(f"average must lie between 0 and 1, got {weight!r}")
         self.weight, self.steps = weight, torch.zeros((), dtype=torch.float64)
-        self.source, self.model = model, copy.deepcopy(model).requires_grad_(False)
+        try:
+            self.model = copy.deepcopy(model).requires_grad_(False)
+        except Exception as error:  # what a module holds beside its weights may refuse in any way
+            raise VbookError(f"average keeps a copy of the model, which can't be copied: {error}") from error
+        self.source = model
 
     @torch.no_grad()
     def update(self) -> None:

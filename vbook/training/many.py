@@ -72,6 +72,8 @@ def fit_many(
     check_hooks(evaluate=evaluate)
     if not isinstance(together, bool | None):
         raise VbookError(f"together must be True, False or None, got {together!r}")
+    if not isinstance(optimizer, str):
+        raise VbookError(f"fit_many takes its optimizer by name, which fit need not, got {optimizer!r}")
     optimizer_for(optimizer, models[0].parameters(), rates[0], weight_decay, x.device)  # an unknown one is named here
     for model in models[1:]:
         if difference := _difference(models[0], model):

@@ -9,7 +9,7 @@ from torch.distributions import kl_divergence
 from vbook.bounds import elbo, elbo_analytic_kl
 from vbook.evaluation import evaluate, quotient, summarize
 from vbook.experiments.chapter02.digits import DATA
-from vbook.experiments.chapter02.pictures import over_seeds
+from vbook.experiments.entries import over_seeds
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
 from vbook.models import vae

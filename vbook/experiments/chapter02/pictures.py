@@ -1,13 +1,12 @@
 """What the models of thesis 2.11.3 look like: the face manifold (figure 2.7a), digits by latent size (2.8), faces (2.9)."""
 
-import math
-
 import torch
 
 from vbook.bounds import elbo_analytic_kl
 from vbook.evaluation import evaluate
 from vbook.experiments.chapter02.digits import DATA, train_vae, with_bounds
 from vbook.experiments.chapter02.rivals import Run, at_both_ends, outside
+from vbook.experiments.entries import over_seeds
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
 
@@ -66,12 +65,6 @@ def frey_2(setup: Setup) -> Outcome:
         f"{end}_{seed}": [round(v, 2) for v in rows[k].tolist()] for end, rows in means.items() for k, seed in enumerate(seeds)
     }
     return Outcome(metrics, series, *first, {}, steps, examples, seeds=seeds)
-
-
-def over_seeds(values, unit: str = "nats") -> dict:
-    """The entry of a record for one value per seed (S,)."""
-    error = values.std().item() / math.sqrt(len(values)) if len(values) > 1 else None
-    return {"mean": values.mean().item(), "standard_error": error, "n": len(values), "unit": unit, "over": "seeds"}
 
 
 @experiment(

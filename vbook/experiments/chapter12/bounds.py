@@ -8,8 +8,8 @@ from torch.distributions import kl_divergence
 
 from vbook.distributions import draw
 from vbook.evaluation import all_log_weights, log_px, per_datapoint
-from vbook.experiments.chapter02.pictures import over_seeds
 from vbook.experiments.chapter12.protocol import ascend, both_parts, network
+from vbook.experiments.entries import least, over_seeds
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
 
@@ -34,11 +34,6 @@ def parts_on(x: Tensor):
         return {"reconstruction": reconstruction, "kl": kl}
 
     return measure
-
-
-def least(differences: Tensor) -> dict:
-    """The entry of a record for the smallest mean of the columns of (S, K): the weakest link of a claim about an order."""
-    return over_seeds(differences[:, differences.mean(0).argmin()])
 
 
 @experiment(

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from vbook.experiments.chapter02.pictures import over_seeds
-from vbook.experiments.chapter12.bounds import SIZES, least, parts_on
+from vbook.experiments.chapter12.bounds import SIZES, parts_on
 from vbook.experiments.chapter12.protocol import INIT_SD, ascend, network
+from vbook.experiments.entries import least, over_seeds
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
 from vbook.models import VAE

@@ -6,26 +6,30 @@ import torch
 from torch import Tensor, nn
 
 from vbook.bounds import elbo_analytic_kl
-from vbook.checkpoints import Checkpoint, describe_data, describe_model
 from vbook.errors import VbookError, nearest
 from vbook.experiments.setup import Setup
 from vbook.models import VAE, vae
 from vbook.networks import GaussianDecoder, GaussianEncoder
 from vbook.noise import check_seed
-from vbook.training.history import History
-from vbook.training.loop import Loop
-from vbook.training.steps import Steps
+from vbook.training import History, fit
 
 BATCH = 100
 INIT_SD = 0.01  # N(0, 0.01) in the text; the report's code takes 0.01 for the standard deviation
 ADAGRAD = 0.02
 LIKELIHOODS = ("bernoulli", "sigmoid-gaussian", "linear-gaussian")
 
-# The report's AdaGrad divides by √(1e-6 + Σg²): PyTorch's does the same when its sum starts at 1e-6 (and adds 1e-10 to the root).
+
+def adagrad(parameters, **options) -> torch.optim.Adagrad:
+    """The report's AdaGrad, which divides by √(1e-6 + Σg²): PyTorch's, with a sum that starts at 1e-6 (and 1e-10 on the root)."""
+    parameters = list(parameters)
+    on_cpu = all(weight.device.type == "cpu" for weight in parameters)  # PyTorch has the fused one there alone
+    return torch.optim.Adagrad(parameters, initial_accumulator_value=1e-6, fused=on_cpu, **options)
+
+
 OPTIMIZERS = {
     "sgd": partial(torch.optim.SGD, fused=True),
     "momentum": partial(torch.optim.SGD, momentum=0.9, fused=True),
-    "adagrad": partial(torch.optim.Adagrad, initial_accumulator_value=1e-6, fused=True),
+    "adagrad": adagrad,
     "rmsprop": partial(torch.optim.RMSprop, alpha=0.9, foreach=True),
     "adam": partial(torch.optim.Adam, fused=True),
 }
@@ -75,20 +79,10 @@ def ascend(
     ``name`` is that of the run among those of the experiment, for its checkpoint. Every epoch goes through all of x once, where
     the report draws each minibatch anew, with replacement.
     """
-    ascent = OPTIMIZERS[optimizer](model.parameters(), lr=lr, weight_decay=weight_decay)
-    shuffle, noise = (torch.Generator(x.device).manual_seed(check_seed(seed) + k) for k in (0, 0x5EED))
     at = sorted({-(-updates * (k + 1) // rows) for k in range(rows)})
-    history, saved = History(), setup.resumable(name)
-    options = dict(steps=updates, batch_size=BATCH, generator=shuffle, rows_at=at, evaluate=evaluate, progress=setup.progress)
-    loop = Loop(model, history, len(x), **options, budget=saved["budget"])
-    climb = Steps(model, x, elbo_analytic_kl, ascent, noise, mode=mode, size=min(BATCH, len(x)))
-    if saved["checkpoint"] is not None:
-        settings = dict(
-            optimizer=optimizer, lr=lr, weight_decay=weight_decay, updates=updates, rows=rows, seed=seed, mode=climb.mode
-        )
-        parts = {"model": model, "optimizer": ascent, "noise": noise}
-        loop.checkpoint = Checkpoint(saved["checkpoint"], describe_model(model) | describe_data(x) | settings, parts)
-    return loop.run(climb, climb.settle)
+    climb = dict(optimizer=OPTIMIZERS[optimizer], lr=lr, weight_decay=weight_decay, seed=seed, mode=mode, evaluate=evaluate)
+    length = dict(steps=updates, rows_at=at, batch_size=BATCH, progress=setup.progress)
+    return fit(model, x, elbo_analytic_kl, **climb, **length, **setup.resumable(name))
 
 
 def both_parts(setup: Setup) -> Tensor:
