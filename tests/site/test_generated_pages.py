@@ -30,7 +30,6 @@ LEDGER = Ledger(
         Entry("thesis/fig-2.1", "figure", "maps", "closed", f"{CHAPTER}#fig-2.1"),
         Entry("thesis/eq-2.11", "identity", "later", "open"),
     ),
-    {"1": 19, "2": 89},
 )
 ERRATUM = Erratum(
     "thesis/eq-2.10", "formula", "equation (2.10)", "$a_b$", "$a^b$", "because", f"{CHAPTER}#eq-2.10", "a.py::test_it"
@@ -161,10 +160,10 @@ def test_coverage_counts_closed_equations_only():
     more = (Entry("thesis/rq-2", "question", "does it?", "open"), Entry("adams/table-2", "table", "t", "open"))
     known = replace(LEDGER, entries=LEDGER.entries + more)
     assert cells(pages.coverage_table(known))[1:] == [
-        ["The thesis, chapter 2", "1 of 89", "4 of 5"],
+        ["The thesis, chapter 2", "1 of 2", "4 of 5"],
         ["The thesis as a whole", "–", "0 of 1"],
         ["Exploiting uncertainty of the loss landscape", "–", "0 of 1"],
-        ["**all**", "**1 of 108**", "**4 of 7**"],
+        ["**all**", "**1 of 2**", "**4 of 7**"],
     ]
     assert "later" not in pages.entries_tables(known)
     left = pages.open_tables(known)
@@ -181,7 +180,7 @@ def test_the_real_ledger_goes_through():
 
 def test_state_counts():
     said = pages.state(LEDGER, [JUDGED, replace(JUDGED, word="not run")], (ERRATUM,))
-    assert "1 of the thesis's 108" in said and "2 reported numbers" in said and "1 better, 1 not run" in said
+    assert "1 of the thesis's 2 numbered equations" in said and "2 reported numbers" in said and "1 better, 1 not run" in said
     assert "1 mistake has" in said and "2 mistakes have" in pages.state(LEDGER, [], (ERRATUM, ERRATUM))
 
 

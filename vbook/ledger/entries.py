@@ -1,6 +1,9 @@
 """``book/ledger.yml``: one entry for each thing of a source that the book has to answer for."""
 
 import functools
+import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from vbook import paths
@@ -43,15 +46,23 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ledger:
-    """All entries, and ``equations``: how many numbered equations each chapter of the thesis has."""
+    """All entries of the book's ledger."""
 
     entries: tuple[Entry, ...]
-    equations: dict[str, int]
+
+    @property
+    def equations(self) -> dict[str, int]:
+        """How many numbered equations each chapter of the thesis has."""
+        return dict(sorted(Counter(chapter for chapter, _ in self._numbered()).items()))
 
     def closed_equations(self, chapter: str) -> int:
         """How many numbered equations of a thesis chapter are closed."""
-        prefix = f"thesis/eq-{chapter}."
-        return sum(entry.status == "closed" and entry.id.startswith(prefix) for entry in self.entries)
+        return sum(of == chapter and entry.status == "closed" for of, entry in self._numbered())
+
+    def _numbered(self) -> Iterator[tuple[str, Entry]]:
+        for entry in self.entries:
+            if number := re.fullmatch(r"thesis/eq-(\d+)\.\d+", entry.id):
+                yield number[1], entry
 
 
 @functools.cache
@@ -63,18 +74,19 @@ def ledger() -> Ledger:
 def read_ledger(text: str) -> Ledger:
     """The Ledger in a YAML text; VbookError naming the entry for a kind, a field or a proof that is missing or unknown.
 
-    >>> entry = "{id: thesis/sec-1, kind: section, title: t, status: open}"
-    >>> read_ledger("equations: {'1': 19}\\nentries: [" + entry + "]").equations
-    {'1': 19}
+    >>> read_ledger("- {id: thesis/eq-1.3, kind: identity, title: t, status: open}").equations
+    {'1': 1}
     """
     import yaml
 
-    content = yaml.safe_load(text)
-    entries = tuple(_entry(row) for row in content["entries"])
+    rows = yaml.safe_load(text)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise VbookError("ledger.yml: a list of entries belongs there")
+    entries = tuple(map(_entry, rows))
     names = [entry.id for entry in entries]
     if twice := {name for name in names if names.count(name) > 1}:
         raise VbookError(f"ledger.yml: {', '.join(sorted(twice))} stands twice")
-    return Ledger(entries, {str(chapter): count for chapter, count in content["equations"].items()})
+    return Ledger(entries)
 
 
 def _entry(row: dict) -> Entry:
