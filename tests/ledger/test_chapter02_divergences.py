@@ -348,3 +348,46 @@ def test_maximum_likelihood_makes_the_entropy_larger_by_the_divergence(plane):
     near(torch.stack([s.squeeze() for s in slopes]), [0.0, 0.0])
     entropy = MultivariateNormal(first[None], variance[None, None]).entropy()
     near(entropy + of_x(log_data(XS)), marginal_kl(model))
+
+
+def mixture(count):
+    """log p(x) on XS of ``count`` line models with equal shares, each fitted to its part of the dots."""
+    parts = DOTS.reshape(count, -1)
+    variances = parts.var(1, correction=0) + H**2
+    models = []
+    for part, variance in zip(parts, variances, strict=True):
+        model = line(b=part.mean().item())
+        model.noise = H / 2
+        model.weight.data.fill_((variance - model.noise**2).sqrt())
+        models.append(model.log_px(XS).detach())
+    return torch.stack(models).logsumexp(0) - math.log(count)
+
+
+def test_a_flexible_encoder_and_a_flexible_model_each_take_a_part_of_the_blur(plane):
+    """t free: the variance is the data's, the hump stays single; more humps: the misfit goes, and the mass between the data."""
+    x = DOTS[:, None] - DOTS.mean()
+    v = (x**2).mean().item()
+    variances, gaps = {}, {}
+    for flexible in (False, True):
+        a, log_t = torch.tensor(0.5, **F64, requires_grad=True), torch.tensor(math.log(0.2), **F64, requires_grad=flexible)
+        model = line(1.3, 0.0)
+        model.encoder = lambda x, a=a, log_t=log_t: FactorizedNormal(a * x, log_t.exp() + 0 * x)
+        leaves = [model.weight, a, log_t][: 2 + flexible]
+        search = torch.optim.LBFGS(leaves, max_iter=100, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
+
+        def loss(model=model, search=search):
+            search.zero_grad()
+            gap = kl_divergence(as_multivariate_normal(model.encode(x)), model.posterior(x))
+            value = (gap - model.log_px(x)).mean()
+            value.backward()
+            return value
+
+        search.step(loss)
+        variances[flexible] = model.weight.item() ** 2 + NOISE**2
+        gaps[flexible] = kl_divergence(as_multivariate_normal(model.encode(x)), model.posterior(x)).mean().item()
+    assert variances[False] > 1.5 * v and gaps[False] > 0.1
+    assert (variances[True], gaps[True]) == pytest.approx((v, 0), abs=1e-4)
+    misfit = {count: of_x(log_data(XS) - mixture(count)).item() for count in (1, 2, 4)}
+    between = {count: mixture(count)[(XS[:, 0] > -0.9) & (XS[:, 0] < 0)].exp().sum().item() * DX for count in (1, 2, 4)}
+    assert misfit[1] > 2.5 * misfit[2] > 0.5 and misfit[4] == pytest.approx(0, abs=1e-9)
+    assert between[1] > 0.2 and between[2] < 0.03 and between[4] < 0.004

@@ -11,10 +11,13 @@ from torch.distributions import kl_divergence
 
 from vbook.bounds import elbo, elbo_analytic_kl, log_weights
 from vbook.distributions import FactorizedBernoulli, FactorizedNormal
+from vbook.evaluation import evaluate
 from vbook.experiments.chapter12.bounds import reconstruction_and_kl
 from vbook.experiments.chapter12.frey import shift
 from vbook.experiments.chapter12.protocol import OPTIMIZERS, ascend, network
+from vbook.experiments.chapter12.simulated import LIKELIHOODS, simulate
 from vbook.models import LinearGaussian
+from vbook.training import fit
 
 DRAWS = 40_000
 
@@ -176,6 +179,24 @@ def test_claim_6_coins_are_negative_for_any_model_and_have_a_truth():
         logits = sd * torch.randn(30, 50, generator=generator(18), **F64)
         assert (FactorizedBernoulli(logits).log_prob(coins) < 0).all()
     close(FactorizedBernoulli(torch.zeros(30, 50, **F64)).log_prob(coins), torch.full((30,), -50 * math.log(2), **F64))
+
+
+@pytest.mark.parametrize("kind", ["coins", "normal"])
+def test_claim_6_it_converges_for_it_starts_at_the_answer_and_so_does_a_broken_bound(kind):
+    """Negative and standing still is no test: the untrained bound is the truth already, and half of it passes as well."""
+    x = simulate(kind, (1000, 50), generator(22)).double()
+    truth = (x.square().sum(1) + 50 * math.log(2 * math.pi)).mean().item() / -2 if kind == "normal" else -50 * math.log(2)
+
+    def halved(model, x, generator=None):
+        return elbo_analytic_kl(model, x, generator=generator) / 2
+
+    for bound, share in ((elbo_analytic_kl, 1.0), (halved, 0.5)):
+        model = network(50, 2, 100, LIKELIHOODS[kind], seed=5).double()
+        assert evaluate(model, x, bound).mean == pytest.approx(share * truth, abs=0.1)
+        how = dict(steps=300, rows_at=range(60, 301, 60), batch_size=100, optimizer="adagrad", lr=0.02)
+        curve = fit(model, x, bound, **how).column("train")
+        assert max(curve) < 0 and max(curve) - min(curve) < 1
+        assert min(curve) == pytest.approx(share * truth, abs=0.5)
 
 
 def test_the_steps_of_the_training_by_hand():
