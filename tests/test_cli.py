@@ -199,6 +199,7 @@ def test_results_can_be_asked_for_in_part(capsys, measured, chosen, ids):
 
 def test_results_of_unknown_kind_are_refused(capsys, measured):
     assert "unknown source 'adam'; did you mean 'adams'?" in call(capsys, "results", "--source", "adam")[2]
+    assert "the book has the chapters 1 to 13, not 99" in call(capsys, "results", "--chapter", "99")[2]
     assert "unknown verdict 'shorter'; did you mean 'short'?" in call(capsys, "results", "--verdict", "shorter")[2]
 
 

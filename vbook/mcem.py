@@ -20,7 +20,7 @@ from vbook.noise import check_seed
 from vbook.training.checks import below_1, check_data, in_words, positive
 from vbook.training.history import History
 from vbook.training.loop import SAVE_EVERY, Loop, length
-from vbook.training.steps import optimizer_for
+from vbook.training.optimizers import optimizer_for
 
 
 @dataclass(repr=False)

@@ -13,6 +13,7 @@ from vbook.bounds import elbo_analytic_kl
 from vbook.errors import Diverged, VbookError
 from vbook.experiments.chapter12 import bounds, frey, optimizers, simulated
 from vbook.experiments.chapter12.protocol import OPTIMIZERS, ascend, both_parts, network
+from vbook.training.optimizers import optimizer_for
 
 X = (torch.rand(250, 6, generator=torch.Generator().manual_seed(0)) < 0.4).float()
 
@@ -55,7 +56,8 @@ def test_an_unknown_likelihood_is_named():
 
 def test_adagrad_has_its_floor_under_the_root():
     weight = torch.ones(3, dtype=torch.float64, requires_grad=True)
-    optimizer, slope = OPTIMIZERS["adagrad"]([weight], lr=0.02), torch.tensor([1e-5, 1e-3, 1.0], dtype=torch.float64)
+    optimizer = optimizer_for(OPTIMIZERS["adagrad"], [weight], 0.02, 0.0, weight.device)
+    slope = torch.tensor([1e-5, 1e-3, 1.0], dtype=torch.float64)
     weight.grad = slope
     optimizer.step()
     torch.testing.assert_close(1 - weight.detach(), 0.02 * slope / (1e-6 + slope**2).sqrt(), rtol=1e-6, atol=0)
@@ -63,7 +65,7 @@ def test_adagrad_has_its_floor_under_the_root():
 
 def test_averaged_momentum_is_momentum_at_another_step():
     weight, averaged, velocity = torch.zeros(2, requires_grad=True), torch.zeros(2), torch.zeros(2)
-    optimizer = OPTIMIZERS["momentum"]([weight], lr=0.01)
+    optimizer = optimizer_for(OPTIMIZERS["momentum"], [weight], 0.01, 0.0, torch.device("cpu"))
     for slope in torch.randn(20, 2, generator=torch.Generator().manual_seed(0)):
         velocity = 0.9 * velocity + 0.1 * slope
         averaged -= 0.1 * velocity

@@ -77,6 +77,39 @@ def test_folders_that_can_not_be_written_are_named_before_anything_runs(tiny, sh
         reproduce([tiny], "laptop", say=lambda line: None)
 
 
+def test_a_lock_that_can_not_be_opened_is_the_trouble_of_one_experiment(tiny, shelf, monkeypatch):  # noqa: F811
+    place = shelf / "checkpoints"
+    monkeypatch.setattr(queue.paths, "build", lambda *parts: shelf.joinpath(*parts))
+    (place / "ch02-vae-2.in-use").mkdir(parents=True)
+    fate = reproduce(["ch02-vae-2", tiny], "laptop", say=lambda line: None)
+    assert (
+        fate["ch02-vae-2.laptop"].startswith("failed: ") and "in-use can't be locked (Is a directory" in fate["ch02-vae-2.laptop"]
+    )
+    assert fate["ch00-tiny.laptop"].startswith("complete in")
+
+
+def test_a_file_in_the_place_of_the_checkpoints_is_told_before_anything_runs(tiny, shelf, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(queue.paths, "build", lambda *parts: shelf.joinpath(*parts))
+    (shelf / "checkpoints").write_text("")
+    monkeypatch.setattr(queue, "run", lambda *args, **options: pytest.fail("ran"))
+    with pytest.raises(VbookError, match="checkpoints: no checkpoint could be written there"):
+        reproduce([tiny], "laptop", say=lambda line: None)
+
+
+def test_a_folder_in_the_place_of_a_record_is_told_before_anything_runs(tiny, shelf, monkeypatch):  # noqa: F811
+    (shelf / "ch00-tiny.laptop.json").mkdir()
+    monkeypatch.setattr(queue, "run", lambda *args, **options: pytest.fail("ran"))
+    with pytest.raises(VbookError, match=r"not a record of this book .*Is a directory"):
+        reproduce([tiny], "laptop", say=lambda line: None)
+
+
+def test_what_a_killed_write_has_left_is_swept_with_the_next_record(tiny, shelf):  # noqa: F811
+    left = shelf / ".ch00-tiny.laptop.json.abcd1234.unfinished"
+    left.write_text("half")
+    reproduce([tiny], "laptop", say=lambda line: None)
+    assert not left.exists() and read_record(shelf / "ch00-tiny.laptop.json")
+
+
 def test_another_seed_needs_force(tiny, shelf):  # noqa: F811
     reproduce([tiny], "laptop", say=lambda line: None)
     assert "measured with seed 0; --force" in reproduce([tiny], "laptop", seed=1, say=lambda line: None)["ch00-tiny.laptop"]

@@ -18,6 +18,7 @@ from vbook.experiments.chapter12.protocol import OPTIMIZERS, ascend, network
 from vbook.experiments.chapter12.simulated import LIKELIHOODS, simulate
 from vbook.models import LinearGaussian
 from vbook.training import fit
+from vbook.training.optimizers import optimizer_for
 
 DRAWS = 40_000
 
@@ -205,7 +206,8 @@ def test_the_steps_of_the_training_by_hand():
     setup = SimpleNamespace(resumable=lambda name: {"checkpoint": None, "budget": None}, progress=False)
     history = ascend(setup, "run", theirs, x, 7, optimizer="adagrad", lr=0.1, rows=3, seed=4)
     assert [row["step"] for row in history.rows] == [3, 5, 7]
-    order, noise, optimizer = generator(4), generator(4 + 0x5EED), OPTIMIZERS["adagrad"](ours.parameters(), lr=0.1)
+    order, noise = generator(4), generator(4 + 0x5EED)
+    optimizer = optimizer_for(OPTIMIZERS["adagrad"], ours.parameters(), 0.1, 0.0, x.device)
     rows = [part for _ in range(3) for part in torch.randperm(250, generator=order).split(100)][:7]
     seen = []
     for batch in rows:

@@ -114,7 +114,10 @@ GOOD = dict(id="thesis/eq-1.1", kind="identity", title="t", status="closed", whe
         (dict(symbol=None), "a closed identity needs symbol"),
         (dict(test=None, where=None), "needs where and test"),
         (dict(tset="d"), "did you mean 'test'"),
-        (dict(title=...), "lacks"),
+        (dict(title=...), r"missing \['title'\]"),
+        (dict(title=3), "3 is no title"),
+        (dict(where=["a"]), r"\['a'\] is no where"),
+        (dict(symbol=3, test={"a": "b"}), "3 is no symbol"),
     ],
 )
 def test_a_bad_entry_is_named(change, message):
@@ -124,10 +127,21 @@ def test_a_bad_entry_is_named(change, message):
     assert "thesis/eq-1.1" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["entries: []", "[a]", ""])
-def test_a_ledger_is_a_list_of_entries(text):
-    with pytest.raises(VbookError, match="a list of entries belongs there"):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("entries: []", "a list of entries belongs there"),
+        ("", "a list of entries belongs there"),
+        ("[a]", "'a': 'a' is no ledger entry, which has id"),
+        ("- {id: [", "can't be read as YAML: .*line 1"),
+        ("- {id: 3, kind: claim, title: t, status: open}", "3: 3 is no id"),
+        ("- {1: a, foo: b}", r"None: missing \['id', 'kind', 'status', 'title'\], unknown \['1', 'foo'\]"),
+    ],
+)
+def test_what_is_no_ledger_is_told_in_one_line(text, words):
+    with pytest.raises(VbookError, match=f"^ledger.yml.*{words}") as caught:
         read_ledger(text)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_entry_may_not_stand_twice():

@@ -137,6 +137,25 @@ def test_a_mean_that_is_no_finite_number_is_refused(tmp_path):
         read_record(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"), [("[]", r"the file: \[\] where a mapping belongs"), ("null", "the file: None where a mapping")]
+)
+def test_what_is_no_record_at_all_is_refused(tmp_path, text, words):
+    (tmp_path / "a.laptop.json").write_text(text)
+    with pytest.raises(VbookError, match=f"not a record of this book .*{words}.*; delete it, or take it back from git"):
+        read_record(tmp_path / "a.laptop.json")
+
+
+def test_a_record_under_the_name_of_another_file_is_refused(tmp_path):
+    path = save_record(sample(), tmp_path)
+    copy = path.with_name("ch00-sample.laptop.old.json")
+    copy.write_bytes(path.read_bytes())
+    with pytest.raises(
+        VbookError, match=r"holds .ch00-sample\.laptop. of schema 1; expected schema 1, in the file ch00-sample\.laptop\.json"
+    ):
+        read_record(copy)
+
+
 def test_cut_off_json_is_refused(tmp_path):
     path = save_record(sample(), tmp_path)
     path.write_text(path.read_text()[:-40])

@@ -35,7 +35,7 @@ def test_a_missing_file_is_told(tmp_path, monkeypatch):
 
 
 def test_targets_are_read_by_id(read):
-    assert read(GOOD)["thesis/sec-1/a"]["value"] == -101.8 and read("") == {}
+    assert read(GOOD)["thesis/sec-1/a"]["value"] == -101.8 and read("[]") == {}
 
 
 TABLE = """- table: thesis/table-5.9
@@ -70,7 +70,7 @@ def test_the_cells_of_a_table_are_targets(read):
     [
         (GOOD + "  note: [", "can't be read as YAML"),
         (GOOD.encode() + b"  note: \xff", "can't be read as YAML"),
-        ("a: 1", "a list of targets"),
+        ("a: 1", "a list of entries belongs there"),
         ("- 1", "1 is no target"),
         (GOOD.replace("-101.8", "about 102"), "'thesis/sec-1/a': 'about 102' is no value"),
         (GOOD.replace("-101.8", ""), "'thesis/sec-1/a': None is no value"),
@@ -78,15 +78,21 @@ def test_the_cells_of_a_table_are_targets(read):
         (GOOD.replace("higher", "up"), "'thesis/sec-1/a': 'up' is no direction"),
         (GOOD + "  spread: wide", "'thesis/sec-1/a': 'wide' is no spread"),
         (GOOD.replace("  unit: nats\n", "  1: nats\n"), "missing ['unit'], unknown ['1']"),
-        (GOOD + GOOD, "'thesis/sec-1/a' stands twice"),
+        ("", "a list of entries belongs there"),
+        (GOOD + GOOD, "thesis/sec-1/a stands twice"),
+        (GOOD + "  unit: s", "'unit' stands twice"),
+        (GOOD + "  note: 2020-13-45", "can't be read as YAML: month must be in 1..12"),
+        (GOOD + "  spread: -0.1", "'thesis/sec-1/a': spread -0.1 is below 0"),
+        (GOOD + "  record: nothing", "record 'nothing' is no <experiment>.<profile>/<metric>"),
         (GOOD.replace("thesis/", "theses/"), "begins with none of thesis, adams"),
         (GOOD.replace("thesis/sec-1/a", "thesis/x"), "'thesis/x': names no place of the thesis"),
         (GOOD.replace("mark: S", "mark: Z"), "'Z' is no mark"),
-        (TABLE + TABLE, "'thesis/table-5.9/flat/vlb' stands twice"),
+        (TABLE + TABLE, "thesis/table-5.9/flat/time, thesis/table-5.9/flat/vlb, thesis/table-5.9/iaf/vlb stands twice"),
         (TABLE.replace("-80.8, null", "-80.8"), "'thesis/table-5.9/iaf': 1 values for the 2 columns"),
         (TABLE.replace("[-84.1, 0.1]", "[-84.1, 0.1, 2]"), "[-84.1, 0.1, 2] is no value"),
         (TABLE.replace("[-84.1, 0.1]", "[-84.1, wide]"), "'wide' is no spread"),
         (TABLE.replace("records: {vlb", "records: {bound"), "a record for ['bound'], which is no column"),
+        (TABLE.replace("records: {vlb", "records: {1: x, vlb"), "a record for ['1'], which is no column"),
         (TABLE.replace("  direction: higher\n", ""), "missing ['direction']"),
         (TABLE.replace("flat: {what: factorised,", "flat: {"), "'thesis/table-5.9/flat': missing ['what']"),
         (TABLE.replace("vlb: {what: bound}", "vlb: bound"), "column vlb': 'bound' is no column"),

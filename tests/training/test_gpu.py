@@ -37,6 +37,8 @@ WAYS = {
     "adam": dict(),
     "adagrad": dict(optimizer="adagrad", lr=0.01, weight_decay=1e-3),
     "sgd": dict(optimizer="sgd", lr=1e-4),
+    "momentum": dict(optimizer={"name": "sgd", "momentum": 0.9}, lr=1e-5),
+    "rmsprop": dict(optimizer={"name": "rmsprop", "alpha": 0.9}, lr=1e-4),
     "rate": dict(lr=decay(1e-3, 20)),
     "warm-up": dict(objective=annealed, schedules={"beta": warmup(50)}),
     "wake-sleep": dict(objective=wake_sleep, lr=1e-4),

@@ -50,7 +50,7 @@ OBJECTIVES = {
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-@pytest.mark.parametrize("optimizer", ["adam", "adagrad"])
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad", {"name": "rmsprop", "momentum": 0.5}])
 def test_weights_of_copies_trained_together_are_those_of_runs_alone(name, optimizer):
     """In float64 within 1e-10 after 100 steps; 70 data points in batches of 16 leave a short batch in each epoch."""
     objective, values = OBJECTIVES[name]
@@ -268,7 +268,7 @@ def test_only_a_divergence_is_a_copys_own_affair(together):
         (dict(seeds=(0, 1, -1)), "seed must be a whole number"),
         (dict(lr=lambda step: 0.1), "fit_many takes no schedule for lr"),
         (dict(optimizer="adm"), "did you mean 'adam'"),
-        (dict(optimizer=torch.optim.SGD), "fit_many takes its optimizer by name, which fit need not, got <class"),
+        (dict(optimizer={"name": "sgd", "momentm": 0.9}), "did you mean 'momentum'"),
         (dict(seeds=3), "seeds must hold one value for each of the 3 models, got 3"),
         (dict(lr="0.1"), "lr must be a positive number, got '0.1'"),
         (dict(options=[0.1]), "options must map names of the objective's options"),

@@ -16,7 +16,8 @@ from vbook.mcem import fit_mcem
 from vbook.models import vae
 from vbook.objectives import annealed, free_bits
 from vbook.training import decay, fit, warmup
-from vbook.training.steps import OPTIMIZERS, _mode, optimizer_for
+from vbook.training.optimizers import OPTIMIZERS, optimizer_for
+from vbook.training.steps import _mode
 
 X = (torch.rand(60, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
 GREY = torch.rand(60, 12, generator=torch.Generator().manual_seed(1))
@@ -162,13 +163,18 @@ def test_each_step_is_told_with_its_bound():
         (dict(rows_at=2), "rows_at must hold steps, as a list or a set does, got 2"),
         (dict(rows_at=["a"]), r"rows_at must hold whole numbers, .* got \['a'\]"),
         (dict(rows_at=[0.5]), r"rows_at must hold whole numbers, .* got \[0.5\]"),
-        (dict(optimizer=None), "unknown optimizer None; known: adagrad, adam, sgd"),
-        (
-            dict(optimizer=lambda parameters, lr, weight_decay: 3),
-            "the optimizer must be a name or a function that makes one.* got 3",
-        ),
-        (dict(optimizer=lambda parameters: 3), "the optimizer must take the parameters, lr and weight_decay by these names: "),
+        (dict(optimizer=None), "unknown optimizer None; known: adagrad, adam, rmsprop, sgd"),
         (dict(optimizer=["adam"]), r"unknown optimizer \['adam'\]"),
+        (dict(optimizer=torch.optim.Adam(small().parameters())), "unknown optimizer 'Adam'; did you mean 'adam'"),
+        (dict(optimizer=torch.optim.Adam), "unknown optimizer <class"),
+        (dict(optimizer={}), "unknown optimizer None"),
+        (dict(optimizer={"name": "sgd", "momntum": 0.9}), "optimizer sgd has no option 'momntum'; did you mean 'momentum'"),
+        (dict(optimizer={"name": "adam", "maximize": True}), "optimizer adam has no option 'maximize'"),
+        (dict(optimizer={"name": "adam", 3: 4}), "optimizer adam has no option 3"),
+        (dict(optimizer={"name": "sgd", "momentum": -1}), r"optimizer sgd\(momentum=-1\): Invalid momentum value"),
+        (dict(optimizer={"name": "sgd", "momentum": "0.9"}), "optimizer sgd: momentum must be made of finite numbers, got '0.9'"),
+        (dict(optimizer={"name": "adam", "betas": (0.9, math.nan)}), "optimizer adam: betas must be made of finite numbers"),
+        (dict(optimizer={"name": "adam", "betas": 0.9}), r"optimizer adam\(betas=0.9\): "),
         (dict(objective=None), "the objective must be a function of model, x and generator, got None"),
         (dict(objective=lambda model, x: x.sum(1)), "the objective must take the keyword generator"),
         (dict(save_every="a"), "save_every must be 0 or more and finite, got 'a'"),
@@ -293,7 +299,7 @@ def test_an_objective_gives_one_bound_a_data_point(answer):
 def test_a_graph_does_not_go_with_a_rate_that_only_adam_reads_from_the_device():
     models = {name: optimizer_for(name, small().parameters(), 0.1, 0.0, torch.device("cpu")) for name in OPTIMIZERS}
     chosen = {name: _mode(None, True, ascent, True) for name, ascent in models.items()}
-    assert chosen == {"adam": "graph", "adagrad": "eager", "sgd": "eager"}
+    assert chosen == {"adam": "graph", "adagrad": "eager", "rmsprop": "eager", "sgd": "eager"}
     assert _mode("graph", True, models["adam"], True) == _mode("graph", True, models["sgd"], False) == "graph"
     with pytest.raises(VbookError, match="keeps the rate of its recording"):
         _mode("graph", True, models["sgd"], True)

@@ -5,7 +5,7 @@ from collections import Counter
 from vbook.errors import VbookError, nearest
 from vbook.results import records
 from vbook.results.references import MINUS
-from vbook.results.target import SOURCES, chapter_of, source_of
+from vbook.results.target import CHAPTERS, SOURCES, chapter_of, source_of
 
 
 def comparison(source: str | None = None, chapter: int | None = None, verdict: str | None = None) -> list[dict]:
@@ -21,6 +21,8 @@ def comparison(source: str | None = None, chapter: int | None = None, verdict: s
     for value, known, what in ((source, (*SOURCES, "own"), "source"), (verdict, (*WORDS, "own"), "verdict")):
         if value is not None and value not in known:
             raise VbookError(f"unknown {what} {value!r}{nearest(value, known)}")
+    if chapter is not None and not 1 <= chapter <= CHAPTERS:
+        raise VbookError(f"the book has the chapters 1 to {CHAPTERS}, not {chapter}")
     judged, rows = verdicts(), []
     for one in judged:
         entry = one.record.metrics[one.metric] if one.record else {}

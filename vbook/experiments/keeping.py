@@ -137,6 +137,7 @@ def keep(outcome, records: Path, weights: Path) -> Record:
     """Write the record of ``outcome`` into ``records`` and the weights that pages need, if it has any, into ``weights``."""
     record = outcome.record
     check_record(record)
+    paths.sweep(records / f"{record.id}.json")  # of a write that was killed
     # All are written before the first is put in its place, and the record, which vouches for the weights, comes last.
     with contextlib.ExitStack() as last, contextlib.ExitStack() as files:
         if outcome.architecture and record.profile != "smoke":

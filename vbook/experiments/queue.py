@@ -138,8 +138,13 @@ class _Queue:
         """Whether it is to be measured now, by us alone; else its fate is said."""
         record_id = f"{one.id}.{self.profile}"
         lock = contextlib.ExitStack()
-        if not _locked(lock, paths.build("checkpoints", f"{one.id}.in-use")):  # at any profile: one may carry another's record
-            return self._tell(one, "being measured by another call")
+        file = paths.build("checkpoints", f"{one.id}.in-use")  # at any profile: one may carry another's record
+        try:
+            if not _locked(lock, file):
+                return self._tell(one, "being measured by another call")
+        except OSError as error:
+            lock.close()
+            return self._tell(one, f"failed: {file} can't be locked ({error.strerror})")
         try:
             old = _complete(record_id)
         except VbookError as error:  # broken since this command began
@@ -228,15 +233,16 @@ def _other(old: Record, seed: int, device: str) -> str:
 
 
 def _try_to_write() -> None:
-    for folder in (paths.book("results"), paths.book("weights")):
+    for folder in (paths.book("results"), paths.book("weights"), paths.build("checkpoints")):
         try:
             paths.try_to_write(folder)
         except OSError as error:
-            raise VbookError(f"{folder}: no record could be written there ({error.strerror})") from error
+            what = "checkpoint" if folder.name == "checkpoints" else "record"
+            raise VbookError(f"{folder}: no {what} could be written there ({error.strerror})") from error
 
 
 def _complete(record_id: str) -> Record | None:
     """The committed record if it is complete, else None."""
     path = record_path(record_id)
-    record = read_record(path) if path.is_file() else None
+    record = read_record(path) if path.exists() else None
     return record if record and record.status == "complete" else None

@@ -4,10 +4,11 @@ import functools
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import get_type_hints
 
-from vbook import paths
 from vbook.errors import VbookError, nearest
+from vbook.results.lists import check_fields, check_once, read_list
 
 PLACED = ("section", "definition", "figure", "table", "question")  # need a place in the book
 TESTED = ("identity", "estimator", "algorithm", "claim")  # need a symbol and a test as well
@@ -68,33 +69,26 @@ class Ledger:
 @functools.cache
 def ledger() -> Ledger:
     """The book's ledger."""
-    return read_ledger(paths.book("ledger.yml").read_text(encoding="utf-8"))
+    return read_ledger()
 
 
-def read_ledger(text: str) -> Ledger:
-    """The Ledger in a YAML text; VbookError naming the entry for a kind, a field or a proof that is missing or unknown.
+def read_ledger(text: str | None = None) -> Ledger:
+    """The Ledger in ``book/ledger.yml``, or in a YAML ``text``.
+
+    VbookError naming the entry for a kind, a field or a proof that is missing or unknown.
 
     >>> read_ledger("- {id: thesis/eq-1.3, kind: identity, title: t, status: open}").equations
     {'1': 1}
     """
-    import yaml
-
-    rows = yaml.safe_load(text)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise VbookError("ledger.yml: a list of entries belongs there")
-    entries = tuple(map(_entry, rows))
-    names = [entry.id for entry in entries]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise VbookError(f"ledger.yml: {', '.join(sorted(twice))} stands twice")
+    entries = tuple(map(_entry, read_list("ledger.yml", text)))
+    check_once("ledger.yml", [entry.id for entry in entries])
     return Ledger(entries)
 
 
-def _entry(row: dict) -> Entry:
-    known = [field.name for field in fields(Entry)]
-    if unknown := set(row) - set(known):
-        raise VbookError(f"ledger.yml, {row.get('id')!r}: unknown {sorted(unknown)}{nearest(min(unknown), known)}")
-    if missing := {"id", "kind", "title", "status"} - set(row):
-        raise VbookError(f"ledger.yml, {row.get('id')!r}: lacks {sorted(missing)}")
+def _entry(row) -> Entry:
+    kinds = get_type_hints(Entry)
+    needed = {name: kinds.pop(name) for name in ("id", "kind", "title", "status")}
+    check_fields("ledger.yml", row.get("id") if isinstance(row, dict) else row, row, needed, kinds, "ledger entry")
     entry = Entry(**row)
     if entry.kind not in KINDS:
         raise VbookError(f"ledger.yml, {entry.id!r}: unknown kind {entry.kind!r}{nearest(entry.kind, KINDS)}")

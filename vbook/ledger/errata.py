@@ -2,10 +2,11 @@
 
 import functools
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import get_type_hints
 
-from vbook import paths
 from vbook.errors import VbookError
+from vbook.results.lists import check_fields, check_once, read_list
 from vbook.results.target import COMPANIONS
 
 KINDS = ("formula", "wording", "notation")
@@ -52,29 +53,26 @@ class Erratum:
 @functools.cache
 def errata() -> tuple[Erratum, ...]:
     """The book's errata, in the order of the sources."""
-    return read_errata(paths.book("errata.yml").read_text(encoding="utf-8"))
+    return read_errata()
 
 
-def read_errata(text: str) -> tuple[Erratum, ...]:
-    """The errata in a YAML text; VbookError naming the entry when a field is missing or unknown, or a formula has no check.
+def read_errata(text: str | None = None) -> tuple[Erratum, ...]:
+    """The errata in ``book/errata.yml``, or in a YAML ``text``.
+
+    VbookError naming the entry when a field is missing or unknown, or a formula has no check.
 
     >>> read_errata("[]")
     ()
     """
-    import yaml
-
-    found = tuple(_erratum(row) for row in yaml.safe_load(text))
-    names = [erratum.id for erratum in found]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise VbookError(f"errata.yml: {', '.join(sorted(twice))} stands twice")
+    found = tuple(map(_erratum, read_list("errata.yml", text)))
+    check_once("errata.yml", [erratum.id for erratum in found])
     return found
 
 
-def _erratum(row: dict) -> Erratum:
-    known = {field.name for field in fields(Erratum)}
-    missing, unknown = known - {"check", "where"} - set(row), set(row) - known
-    if missing or unknown:
-        raise VbookError(f"errata.yml, {row.get('id')!r}: missing {sorted(missing)}, unknown {sorted(unknown)}")
+def _erratum(row) -> Erratum:
+    kinds = get_type_hints(Erratum)
+    optional = {name: kinds.pop(name) for name in ("where", "check")}
+    check_fields("errata.yml", row.get("id") if isinstance(row, dict) else row, row, kinds, optional, "erratum")
     erratum = Erratum(**row)
     if not re.match(rf"thesis/[a-z]+-\d|({'|'.join(COMPANIONS)})/.", erratum.id):
         raise VbookError(f"errata.yml, {erratum.id!r}: begins with a source and, for the thesis, a numbered place")

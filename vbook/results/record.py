@@ -119,14 +119,16 @@ def read_record(source) -> Record:
     """The Record in a JSON file; VbookError when the file is no record of this schema or a value isn't of its type."""
     try:
         fields = json.loads(source.read_text(encoding="utf-8"))
+        _expect("the file", fields, dict)
         name = fields.pop("id")
         record = Record(**fields)
         if record.schema == SCHEMA:
             _check(record)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:
-        raise VbookError(f"{source}: not a record of this book ({error})") from None
-    if record.schema != SCHEMA or record.id != name:
-        raise VbookError(f"{source}: named {name!r}, holds {record.id!r} of schema {record.schema}; expected schema {SCHEMA}")
+        raise VbookError(f"{source}: not a record of this book ({error}); delete it, or take it back from git") from None
+    if (source.name, name, record.schema) != (f"{record.id}.json", record.id, SCHEMA):
+        holds = f"named {name!r}, holds {record.id!r} of schema {record.schema!r}"
+        raise VbookError(f"{source}: {holds}; expected schema {SCHEMA}, in the file {record.id}.json")
     return record
 
 

@@ -3,9 +3,8 @@
 import functools
 import re
 
-from vbook import paths
 from vbook.errors import VbookError
-from vbook.results.record import is_a
+from vbook.results.lists import check_fields, check_once, read_list
 
 FIELDS = {"id": str, "value": float, "unit": str, "direction": str, "protocol": str, "mark": str, "source": str}
 OPTIONAL = {"spread": float, "tolerance": float, "note": str, "record": str}
@@ -20,7 +19,9 @@ MARKS = {
     "O": "derived or measured by us",
 }
 # The companion documents, and the chapter that retells each.
+RECORD = re.compile(r"[\w-]+\.(laptop|paper)/\w+")
 COMPANIONS = {"adams": 10, "compound-vae": 11, "replication": 12, "assignment": 13}
+CHAPTERS = 13
 SOURCES = {
     "thesis": "The thesis",
     "adams": "Exploiting uncertainty of the loss landscape",
@@ -40,23 +41,11 @@ def targets() -> dict[str, dict]:
     their ids are ``<table>/<row>/<column>``, and they have ``table``, its ``title``, ``row``, ``column``, ``row_title`` and
     ``column_title`` besides.
     """
-    import yaml
-
-    try:
-        entries = yaml.safe_load(paths.book("targets.yml").read_text(encoding="utf-8")) or []
-    except OSError as error:
-        raise VbookError(f"targets.yml can't be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise VbookError(f"targets.yml can't be read as YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(entries, list):
-        raise VbookError("targets.yml: a list of targets belongs there")
-    found = {}
-    for entry in entries:
-        for target in _cells(entry) if isinstance(entry, dict) and "table" in entry else [_checked(entry)]:
-            if target["id"] in found:
-                raise VbookError(f"targets.yml: {target['id']!r} stands twice")
-            found[target["id"]] = target
-    return found
+    found = []
+    for entry in read_list("targets.yml"):
+        found += _cells(entry) if isinstance(entry, dict) and "table" in entry else [_checked(entry)]
+    check_once("targets.yml", [target["id"] for target in found])
+    return {target["id"]: target for target in found}
 
 
 def source_of(target: dict) -> str:
@@ -101,7 +90,7 @@ def _cells(entry: dict) -> list[dict]:
             raise VbookError(
                 f"targets.yml, '{name}/{row}': {len(given['values'])} values for the {len(entry['columns'])} columns"
             )
-        if unknown := (given.get("records") or {}).keys() - entry["columns"].keys():
+        if unknown := set(map(str, given.get("records") or {})) - entry["columns"].keys():
             raise VbookError(f"targets.yml, '{name}/{row}': a record for {sorted(unknown)}, which is no column")
         for (column, about), value in zip(entry["columns"].items(), given["values"], strict=True):
             _check_keys(about, f"{name}, column {column}", {"what": str}, SHARED, "column")
@@ -120,14 +109,12 @@ def _cells(entry: dict) -> list[dict]:
 
 
 def _check_keys(entry, name, needed: dict, optional: dict, what: str) -> None:
-    if not isinstance(entry, dict):
-        raise VbookError(f"targets.yml, {name!r}: {entry!r} is no {what}, which has {', '.join(needed)}")
-    missing, unknown = needed.keys() - entry.keys(), entry.keys() - needed.keys() - optional.keys()
-    if missing or unknown:
-        raise VbookError(f"targets.yml, {name!r}: missing {sorted(missing)}, unknown {sorted(map(str, unknown))}")
-    for key, kind in (needed | optional).items():
-        if key in entry and not is_a(entry[key], kind):
-            raise VbookError(f"targets.yml, {name!r}: {entry[key]!r} is no {key} that a {what} can have")
+    check_fields("targets.yml", name, entry, needed, optional, what)
+    for key in ("tolerance", "spread"):
+        if entry.get(key, 0) < 0:
+            raise VbookError(f"targets.yml, {name!r}: {key} {entry[key]} is below 0")
+    if not RECORD.fullmatch(entry.get("record", "a.paper/b")):
+        raise VbookError(f"targets.yml, {name!r}: record {entry['record']!r} is no <experiment>.<profile>/<metric>")
 
 
 def _check_direction(entry: dict, name) -> None:

@@ -27,7 +27,8 @@ from vbook.training.averaging import Average
 from vbook.training.checks import check_data, check_probabilities, check_rates, check_schedules
 from vbook.training.history import History
 from vbook.training.loop import SAVE_EVERY, Loop, length
-from vbook.training.steps import Steps, optimizer_for
+from vbook.training.optimizers import describe_optimizer, optimizer_for
+from vbook.training.steps import Steps
 from vbook.training.trial import fastest
 
 
@@ -40,7 +41,7 @@ def fit(
     steps: int | None = None,
     rows_at: Collection[int] | None = None,
     batch_size: int = 128,
-    optimizer: str | Callable = "adam",
+    optimizer: str | Mapping = "adam",
     lr: float | Callable[[int], float] = 1e-3,
     weight_decay: float = 0.0,
     seed: int = 0,
@@ -64,8 +65,8 @@ def fit(
     how far it has come; ``evaluate(model)`` returns more numbers for it, and ``on_epoch(model, row)`` sees it (a snapshot).
     ``on_step(step, bound)`` is called after each step, with the minibatch's bound () on the device (a live curve).
 
-    ``optimizer`` is ``"adam"``, ``"adagrad"`` or ``"sgd"``, or a function ``(parameters, lr=, weight_decay=)`` that makes one of
-    PyTorch's (its class, or a ``functools.partial`` of it), which then climbs eagerly unless ``mode`` says otherwise.
+    ``optimizer`` is ``"adam"``, ``"adagrad"``, ``"rmsprop"`` or ``"sgd"``, or a mapping with more of PyTorch's options for it:
+    ``{"name": "sgd", "momentum": 0.9}`` (``vbook.training.optimizers.OPTIONS`` has those that are taken).
     ``lr`` and, by keyword of the objective, ``schedules`` may be functions of the step (``vbook.training.decay`` and ``warmup``).
     ``weight_decay`` takes that many times w from the slope of each weight w: with 1/N it is a prior N(0, I) on all weights, the
     MAP protocol of thesis 2.11 (``objectives.with_weight_prior`` is the same as an objective, and slower). ``binarize`` draws
@@ -89,8 +90,6 @@ def fit(
     steps = length(len(x), batch_size, epochs, steps)
     check_rates(lr, weight_decay)
     check_schedules(schedules, objective)
-    if mode is None and callable(optimizer):
-        mode = "eager"  # not every optimizer can be recorded in a graph
     optimizer_of = partial(optimizer_for, optimizer, lr=lr, weight_decay=weight_decay, device=x.device)
     ascent = optimizer_of(model.parameters())
     shuffle, noise, pixels = (torch.Generator(x.device).manual_seed(check_seed(seed) + k) for k in (0, 0x5EED, 0xB175))
@@ -145,7 +144,7 @@ def fit(
 
     if checkpoint is not None:
         settings = dict(batch_size=batch_size, weight_decay=weight_decay, seed=seed, binarize=binarize)
-        settings["optimizer"] = describe_function(optimizer) if callable(optimizer) else optimizer
+        settings["optimizer"] = describe_optimizer(optimizer)
         settings |= dict(lr=describe_schedule(lr) if callable(lr) else lr, average=average, patience=patience, watch=watch)
         settings |= dict(objective=describe_function(objective), rows_at=None if rows_at is None else sorted(loop.rows_at))
         settings["mode"] = climb.mode

@@ -12,7 +12,7 @@ from vbook.errors import VbookError
 from vbook.noise import Listener, Tape
 from vbook.training.checks import check_bound
 from vbook.training.graphs import captured
-from vbook.training.steps import optimizer_for
+from vbook.training.optimizers import optimizer_for
 
 
 class Bound(nn.Module):
@@ -29,7 +29,7 @@ class Bound(nn.Module):
 class Copies:
     """The weights of K models in stacks (K, …), and one step for all of them."""
 
-    def __init__(self, models, x: Tensor, objective, grid, optimizer: str, weight_decay: float):
+    def __init__(self, models, x: Tensor, objective, grid, optimizer, weight_decay: float):
         bounds = [Bound(model, objective) for model in models]
         self.stacks, self.buffers = stack_module_state(bounds)
         try:

@@ -18,7 +18,7 @@ from vbook.training.ascent import fit
 from vbook.training.checks import at_least_0, check_data, check_hooks, check_objective, check_rates
 from vbook.training.history import CopyHistory
 from vbook.training.loop import SAVE_EVERY, examples_in, length, marks
-from vbook.training.steps import optimizer_for
+from vbook.training.optimizers import optimizer_for
 from vbook.training.together import Together
 
 TRIAL = 6  # steps of the trial that decides how to train on a CPU
@@ -33,7 +33,7 @@ def fit_many(
     steps: int | None = None,
     rows_at: Collection[int] | None = None,
     batch_size: int = 128,
-    optimizer: str = "adam",
+    optimizer: str | Mapping = "adam",
     lr: float | Sequence[float] = 1e-3,
     weight_decay: float = 0.0,
     seeds: Sequence[int] | None = None,
@@ -72,8 +72,6 @@ def fit_many(
     check_hooks(evaluate=evaluate)
     if not isinstance(together, bool | None):
         raise VbookError(f"together must be True, False or None, got {together!r}")
-    if not isinstance(optimizer, str):
-        raise VbookError(f"fit_many takes its optimizer by name, which fit need not, got {optimizer!r}")
     optimizer_for(optimizer, models[0].parameters(), rates[0], weight_decay, x.device)  # an unknown one is named here
     for model in models[1:]:
         if difference := _difference(models[0], model):

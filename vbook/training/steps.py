@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import torch
@@ -15,35 +15,8 @@ from vbook.noise import Listener, Tape
 from vbook.training.checks import blame, check_bound, check_value, in_words
 from vbook.training.graphs import captured
 
-OPTIMIZERS = {
-    "adam": partial(torch.optim.Adam, fused=True),
-    "adagrad": torch.optim.Adagrad,
-    "sgd": partial(torch.optim.SGD, fused=True),
-}
 MODES = ("eager", "compiled", "graph")
 LOOK_EVERY = 100  # steps on a GPU between two looks at whether all has been finite: each waits for the device
-
-
-def optimizer_for(name, parameters: Iterable, lr, weight_decay: float, device: torch.device) -> torch.optim.Optimizer:
-    """The optimizer ``name`` in its fastest form on ``device``, or what it makes if it is a function; VbookError for others."""
-    options = {"lr": lr(1) if callable(lr) else lr, "weight_decay": weight_decay}
-    if callable(name):
-        try:
-            made = name(parameters, **options)
-        except TypeError as error:
-            raise VbookError(f"the optimizer must take the parameters, lr and weight_decay by these names: {error}") from error
-        if not isinstance(made, torch.optim.Optimizer):
-            raise VbookError(f"the optimizer must be a name or a function that makes one of PyTorch's, got {made!r} from it")
-        return made
-    if name not in list(OPTIMIZERS):  # a list: the name may be anything
-        raise VbookError(f"unknown optimizer {name!r}{nearest(name, OPTIMIZERS)}")
-    if name == "adagrad":
-        options["fused"] = device.type == "cpu"  # PyTorch has it for no other device
-    if name == "adam" and device.type == "cuda":
-        options["capturable"] = True
-        if callable(lr):  # a graph reads the rate at each replay
-            options["lr"] = torch.tensor(options["lr"], device=device)
-    return OPTIMIZERS[name](parameters, **options)
 
 
 class Steps:

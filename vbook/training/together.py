@@ -11,6 +11,7 @@ from vbook.training.checks import check_gone, check_measured, in_words
 from vbook.training.copies import Copies
 from vbook.training.history import CopyHistory
 from vbook.training.loop import SAVE_EVERY, Batches, examples_in, progress_bar
+from vbook.training.optimizers import describe_optimizer
 
 
 class Together:
@@ -25,7 +26,7 @@ class Together:
         *,
         steps: int,
         batch_size: int,
-        optimizer: str,
+        optimizer,
         weight_decay: float,
         rows_at=None,
         evaluate=None,
@@ -43,7 +44,7 @@ class Together:
         self.checkpoint = None
         if checkpoint is not None:
             run = describe_model(models[0]) | describe_data(x) | {"copies": [list(row) for row in grid]}
-            run |= dict(batch_size=batch_size, optimizer=optimizer, weight_decay=weight_decay)
+            run |= dict(batch_size=batch_size, optimizer=describe_optimizer(optimizer), weight_decay=weight_decay)
             run |= dict(objective=describe_function(objective), rows_at=None if rows_at is None else sorted(rows_at))
             # A copy whose weights are no numbers any more is dead and says so; the others are worth saving.
             self.checkpoint = Checkpoint(checkpoint, run, self.copies.parts_of_state(), finite=False)
