@@ -104,7 +104,7 @@ def package(tmp_path):
             "training/optimizers.py",
             "\n\ndef opt",
             "\nOPTIMIZERS.update(adam=None)\n\ndef opt",
-        ),  # a statement that names no new name
+        ),  # names no new name
         ("training/optimizers.py", "\n\ndef opt", '\nif OPTIMIZERS:\n    OPTIMIZERS["adam"] = None\n\ndef opt'),
         ("models/vae.py", "\n\ndef vae", "\nVAE.decode = None\n\ndef vae"),
         ("experiments/setup.py", '("train", "valid", "test"))', '("train", "test", "test"))'),
