@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book run build test lint browser commit-notebooks lab serve wheel clean
+.PHONY: help setup book run build test lint mutants browser commit-notebooks lab serve wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,11 @@ browser: $(READY) ## make sure that the tests have a browser, install one if the
 	echo "vbook: the tests need Chromium or Chrome and none could be installed; install one yourself (Debian: apt-get install" \
 		"chromium) or set VBOOK_BROWSER to its path" >&2; exit 2
 
+mutants: $(READY) ## change the formulas in a thousand ways, one at a time: do the tests notice? (about half an hour; goes on where it was)
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -e .[mutants]
+	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mutmut run --max-children $(JOBS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/survivors.py
+
 commit-notebooks: $(READY) ## run all chapters at smoke and write their outputs into chapters/
 	$(VBOOK) run all --commit
 
@@ -75,4 +80,4 @@ wheel: $(READY) ## build the wheel into _build/dist
 	$(BIN)/python -m build --wheel --no-isolation --outdir _build/dist
 
 clean: ## remove everything that was generated, .venv aside
-	rm -rf _build
+	rm -rf _build mutants

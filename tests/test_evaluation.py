@@ -13,6 +13,7 @@ from vbook import evaluation
 from vbook.bounds import elbo
 from vbook.errors import VbookError
 from vbook.evaluation import (
+    Estimate,
     all_log_weights,
     effective_sample_size,
     evaluate,
@@ -20,6 +21,7 @@ from vbook.evaluation import (
     log_px,
     log_px_reciprocal,
     per_datapoint,
+    quotient,
     sandwich,
     summarize,
 )
@@ -35,6 +37,18 @@ def test_summarize_is_mean_and_standard_error():
     assert (e.mean, e.n) == (2.5, 4) and e.standard_error == pytest.approx(math.sqrt(5 / 3) / 2)
     assert str(e) == "2.5 ± 0.6" and e.metric() == {"mean": 2.5, "standard_error": e.standard_error, "n": 4, "unit": "nats"}
     assert math.isnan(summarize(torch.tensor([1.0])).standard_error)
+    assert summarize(torch.tensor([1.0, 3.0])).standard_error == pytest.approx(1.0)
+
+
+def test_the_error_of_a_quotient_is_its_spread_over_repetitions():
+    g = torch.Generator().manual_seed(3)
+    a, b = Estimate(-6.0, 0.05, 40), Estimate(2.0, 0.02, 30)
+    found = quotient(a, b)
+    draws = (a.mean + a.standard_error * torch.randn(200_000, generator=g)) / (
+        b.mean + b.standard_error * torch.randn(200_000, generator=g)
+    )
+    assert (found.mean, found.n) == (-3.0, 30)
+    assert found.standard_error == pytest.approx(draws.std().item(), rel=0.02)
 
 
 def test_evaluate_does_not_depend_on_how_often_it_is_called_and_builds_no_graph():
@@ -87,6 +101,14 @@ def test_log_px_of_known_weights():
     assert estimate.item() == pytest.approx(math.log(2) - 500)
     assert error.item() == pytest.approx(math.sqrt(2) / (math.sqrt(2) * 2))  # sd(w) = sqrt 2, mean 2, L = 2
     assert math.isnan(log_px(log_w[:1])[1].item())
+
+
+def test_each_data_point_has_an_estimate_and_an_error_of_its_own():
+    log_w = torch.tensor([[1.0, 2.0, 4.0], [3.0, 5.0, 10.0]], dtype=torch.float64).log().T - torch.tensor([0.0, 20.0])
+    together = log_px(log_w)
+    for k in range(2):
+        for whole, alone in zip(together, log_px(log_w[:, k : k + 1]), strict=True):
+            torch.testing.assert_close(whole[k : k + 1], alone)
 
 
 def test_delta_method_error_is_the_spread_over_repetitions():

@@ -203,7 +203,8 @@ def test_split_rhat_by_hand():
     """
     draws = torch.tensor([[1.0, 5.0], [3.0, 7.0], [99.0, -99.0], [2.0, 4.0], [2.0, 8.0]], **F64)
     assert split_rhat(draws).item() == pytest.approx(math.sqrt(41 / 18))
-    assert split_rhat(draws[..., None].expand(-1, -1, 3)).shape == (3,)
+    each = torch.stack([draws, 3 * draws + draws.roll(1, 0), draws**2], -1)
+    assert split_rhat(each).tolist() == pytest.approx([split_rhat(each[..., k]).item() for k in range(3)])
 
 
 def test_split_rhat_sees_chains_apart_and_a_chain_that_drifts():

@@ -49,6 +49,36 @@ def test_full_covariance_encoder_starts_factorised_and_can_slant():
     assert (encoder(X).scale_tril.tril(-1)[:, 2, 0] == 1).all()
 
 
+def test_the_whole_head_of_the_slant_starts_at_zero_and_no_more():
+    last = FullCovarianceEncoder(12, 3, hidden=(7,)).net[-1]
+    for weights in (last.weight, last.bias[:, None]):
+        assert (weights[6:] == 0).all() and (weights[:6] != 0).any(1).all()
+
+
+@pytest.mark.parametrize("kind", [GaussianEncoder, FullCovarianceEncoder, BernoulliDecoder, GaussianDecoder])
+def test_the_activation_is_that_of_every_hidden_layer(kind):
+    layers = [type(layer).__name__ for layer in kind(4, 3, hidden=(6, 5), activation="relu").net]
+    assert layers == ["Linear", "ReLU", "Linear", "ReLU", "Linear"]
+    assert [type(layer).__name__ for layer in kind(4, 3, hidden=(6,)).net] == ["Linear", "Tanh", "Linear"]
+
+
+@pytest.mark.parametrize("kind", [GaussianEncoder, FullCovarianceEncoder, BernoulliDecoder, GaussianDecoder])
+def test_leading_dimensions_are_batches(kind):
+    net, x = kind(12, 3, hidden=(7,)), X.expand(2, 5, 12)
+    with torch.no_grad():
+        if kind is FullCovarianceEncoder:
+            net.net[-1].weight[6:] = 0.1  # slanted, or its last factor would be zero anyway
+        a, b = net(x), net(X)
+    assert a.batch_shape == (2, 5) and a.event_shape == (3,)
+    torch.testing.assert_close(a.mean[1], b.mean)
+    if kind is FullCovarianceEncoder:
+        torch.testing.assert_close(a.scale_tril[1], b.scale_tril)
+
+
+def test_a_gaussian_decoder_has_free_means_unless_told_otherwise():
+    assert not GaussianDecoder(2, 3).sigmoid_mean
+
+
 def test_every_parameter_gets_a_gradient():
     for encoder in (GaussianEncoder(12, 3, (7,)), FullCovarianceEncoder(12, 3, (7,))):
         z = encoder(X).rsample((2,))

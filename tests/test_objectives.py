@@ -173,6 +173,15 @@ def test_weight_prior_is_a_standard_normal_over_all_trainable_weights():
     torch.testing.assert_close(values - elbo(model, X, 3, generator(1)), (log_pw / 40).expand(6), rtol=1e-4, atol=1e-4)
 
 
+def test_an_objective_with_a_prior_takes_the_options_that_it_had():
+    model = vae(12, 2, hidden=(6,), seed=1)
+    with_prior = with_weight_prior(annealed, 1)  # one example is enough
+    log_pw = sum(Normal(0.0, 1.0).log_prob(w).sum() for w in model.parameters())
+    for beta in (0.0, 0.7):
+        expected = annealed(model, X, beta, generator=generator(1)) + log_pw
+        torch.testing.assert_close(with_prior(model, X, beta=beta, generator=generator(1)), expected)
+
+
 def test_weight_prior_is_weight_decay():
     """Its slope is −w/N."""
     model = vae(12, 2, hidden=(6,), seed=1)
@@ -188,6 +197,7 @@ def test_bad_options_are_refused():
     for call, words in (
         (lambda: free_bits(model, X, -0.1), "0 nats or more"),
         (lambda: free_bits(model, X, math.nan), "0 nats or more"),
+        (lambda: free_bits(model, X, math.inf), "0 nats or more"),
         (lambda: free_bits(full, X, 0.1), "factorised Gaussian.*FullCovarianceNormal"),
         (lambda: annealed(model, X, -1.0), "beta must be"),
         (lambda: annealed(model, X, math.inf), "beta must be"),

@@ -114,6 +114,19 @@ def test_variance_falls_with_the_baseline_and_far_more_with_reparameterisation()
     assert variance["none"] > 1.3 * variance["leave-one-out"] > 1.3 * 3 * variance["reparameterised"]
 
 
+def test_two_samples_are_enough_for_a_baseline():
+    """Each draw's signal is set off against the other's, so that the two coefficients are opposite."""
+    model, leaves = linear_gaussian()
+    value = score_function(model, X, 2, generator(1), "leave-one-out")
+    torch.testing.assert_close(value, elbo(model, X, 2, generator(1)))
+    slope = torch.autograd.grad(value.mean(), leaves[2])[0]
+    q, g = model.encode(X), generator(1)
+    z = q.transport(torch.randn(2, 1, 2, generator=g, dtype=torch.float64)).detach()
+    signal = (model.decode(z).log_prob(X) + model.prior().log_prob(z) - q.log_prob(z)).detach()
+    expected = torch.autograd.grad(((signal - signal.flip(0)) * q.log_prob(z)).mean(), leaves[2])[0]
+    torch.testing.assert_close(slope, expected)
+
+
 def test_bad_options_are_refused():
     model = vae(12, 2, hidden=(6,))
     for options, words in (

@@ -199,6 +199,25 @@ def test_a_bernoulli_vae_trains_and_leaves_the_given_decoder_alone():
     assert history.rows[-1]["train"] > history.rows[0]["train"] + 10
     for p, q, r in zip(base.decoder.parameters(), kept.decoder.parameters(), model.decoder.parameters(), strict=True):
         assert torch.equal(p, q) and torch.equal(r, q)
+        assert p.requires_grad and not r.requires_grad, "the given decoder can still be trained, its copy rests"
+
+
+def test_weights_start_narrow():
+    base = vae(12, 2, hidden=(6,), seed=1)
+    q = VariationalBayes(base.encoder, base.decoder, 2).weights()
+    torch.testing.assert_close(q.scale, torch.full_like(q.scale, 0.01))
+
+
+def test_a_decoder_asked_with_weights_of_the_wrong_number_refuses():
+    base = vae(12, 2, hidden=(6,), seed=1)
+    model = VariationalBayes(base.encoder, base.decoder, 2)
+    with pytest.raises(RuntimeError):
+        model.decode(torch.zeros(1, 2), torch.zeros(3))
+
+
+def test_one_data_point_is_a_data_set():
+    model = best(WEIGHTS["with latents"])
+    assert torch.isfinite(full_elbo(model, X[:1], 1, 1, generator(1))).all()
 
 
 def test_all_noise_comes_from_the_generator():

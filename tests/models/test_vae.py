@@ -99,6 +99,28 @@ def test_unknown_likelihoods_and_spreads_that_are_not_positive_are_refused(bad, 
         vae(**(dict(x_dim=12, z_dim=2) | bad))
 
 
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (dict(posterior="diagonal"), "unknown posterior 'diagonal'; known: factorized, full-covariance"),
+        (dict(likelihood="poisson"), "unknown likelihood 'poisson'; known: bernoulli, gaussian"),
+        (dict(hidden=5), r"hidden holds the sizes of the hidden layers: write \(5,\) for one of 5 units"),
+        (dict(activation="tan"), "unknown activation 'tan'; known: "),
+    ],
+)
+def test_unknown_parts_are_named(bad, words):
+    with pytest.raises(VbookError, match=words):
+        vae(**({"x_dim": 12, "z_dim": 2, "hidden": (6,)} | bad))
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("posterior", ENCODERS)
+def test_the_activation_is_that_of_both_networks(posterior, likelihood):
+    model = vae(12, 2, hidden=(6,), posterior=posterior, likelihood=likelihood, activation="relu")
+    layers = [type(layer).__name__ for net in (model.encoder.net, model.decoder.net) for layer in net]
+    assert layers == ["Linear", "ReLU", "Linear"] * 2
+
+
 @pytest.mark.parametrize("bad", [dict(posterior="diagonal"), dict(z_dim=0), dict(x_dim=-1), dict(hidden=(0,))])
 def test_bad_architectures_are_refused(bad):
     with pytest.raises(VbookError):
