@@ -1,9 +1,10 @@
 """Where the book's own files are: in a checkout, or inside the installed wheel."""
 
+import fcntl
 import glob
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 
@@ -43,9 +44,11 @@ UNFINISHED = ".unfinished"
 
 
 def sweep(path: Path) -> None:
-    """Remove what an ``atomic_write`` of ``path`` that was killed has left beside it."""
+    """Remove what an ``atomic_write`` of ``path`` that was killed has left beside it; what is being written is locked."""
     for file in path.parent.glob(f".{glob.escape(path.name)}.{'?' * 8}{UNFINISHED}"):  # as mkstemp names them
-        file.unlink(missing_ok=True)
+        with suppress(OSError), open(file, "rb") as left:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.unlink()
 
 
 @contextmanager
@@ -56,8 +59,10 @@ def atomic_write(path: Path, mode: str = "wb"):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         # mkstemp makes private files; the book's files are meant to be read by others (a web server, a group).
         umask = os.umask(0)
         os.umask(umask)
@@ -66,7 +71,7 @@ def atomic_write(path: Path, mode: str = "wb"):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+            os.replace(name, path)  # while it is locked
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

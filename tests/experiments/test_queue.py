@@ -1,6 +1,7 @@
 """The queue: records as soon as measured, nothing twice, a budget that is kept."""
 
 import dataclasses
+import fcntl
 import json
 
 import pytest
@@ -104,10 +105,13 @@ def test_a_folder_in_the_place_of_a_record_is_told_before_anything_runs(tiny, sh
 
 
 def test_what_a_killed_write_has_left_is_swept_with_the_next_record(tiny, shelf):  # noqa: F811
-    left = shelf / ".ch00-tiny.laptop.json.abcd1234.unfinished"
-    left.write_text("half")
-    reproduce([tiny], "laptop", say=lambda line: None)
-    assert not left.exists() and read_record(shelf / "ch00-tiny.laptop.json")
+    left = [shelf / ".ch00-tiny.laptop.json.abcd1234.unfinished", shelf / ".ch00-tiny.laptop.json.efgh5678.unfinished"]
+    for file in left:
+        file.write_text("half")
+    with open(left[1]) as living:  # another process is writing this one
+        fcntl.flock(living, fcntl.LOCK_EX)
+        reproduce([tiny], "laptop", say=lambda line: None)
+    assert not left[0].exists() and left[1].exists() and read_record(shelf / "ch00-tiny.laptop.json")
 
 
 def test_another_seed_needs_force(tiny, shelf):  # noqa: F811

@@ -80,10 +80,13 @@ def test_every_record_once_although_a_worker_is_lost(apart):
     assert {file.name for file in apart.glob("*.json")} == {f"{name}.json" for name in fate}
 
 
-def test_a_scheduler_that_is_not_there_is_named(apart):
+def test_a_scheduler_that_is_not_there_is_named(apart, monkeypatch):
     pytest.importorskip("distributed")
-    with pytest.raises(VbookError, match=r"the Dask scheduler 'nowhere' can't be used"):
+    monkeypatch.setattr(spread, "WAIT", 1)
+    with pytest.raises(VbookError, match=r"a scheduler's address is host:port, .* not 'nowhere'"):
         reproduce(QUICK[:1], "smoke", scheduler="nowhere", say=str)
+    with pytest.raises(VbookError, match=r"the Dask scheduler 'tcp://127.0.0.1:9' can't be used"):
+        reproduce(QUICK[:1], "smoke", scheduler="tcp://127.0.0.1:9", say=str)
 
 
 def test_what_another_call_measures_is_left_to_it(tiny, apart):  # noqa: F811

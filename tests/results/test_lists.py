@@ -24,6 +24,10 @@ def test_a_list_is_read_from_the_book_or_from_a_text(tmp_path, monkeypatch):
         ("- !!python/object:a {}", "constructor"),
         ("- {id: a, id: b}", "'id' stands twice"),
         ("- 2020-13-45", "month must be in 1..12"),
+        ("- !!timestamp abc", ""),
+        ("- !!int ''", ""),
+        ("- !!bool maybe", ""),
+        ("- !!map [a]", ""),
         (f"- {'9' * 5000}", "digits"),
     ],
 )

@@ -128,8 +128,10 @@ def _alone(folder: Path):
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise VbookError(f"{folder}: another process is measuring this; wait until it has ended") from None
+        except OSError as error:
+            raise VbookError(f"{folder}: can't be locked ({error.strerror or error})") from error
         yield
 
 
@@ -137,7 +139,6 @@ def keep(outcome, records: Path, weights: Path) -> Record:
     """Write the record of ``outcome`` into ``records`` and the weights that pages need, if it has any, into ``weights``."""
     record = outcome.record
     check_record(record)
-    paths.sweep(records / f"{record.id}.json")  # of a write that was killed
     # All are written before the first is put in its place, and the record, which vouches for the weights, comes last.
     with contextlib.ExitStack() as last, contextlib.ExitStack() as files:
         if outcome.architecture and record.profile != "smoke":

@@ -219,7 +219,7 @@ def _locked(stack: contextlib.ExitStack, file: Path) -> bool:
     lock = stack.enter_context(open(file, "w"))
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         stack.close()
         return False
     return True

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -69,6 +70,8 @@ def _here(waiting: Iterator, jobs: int) -> Iterator[list[tuple[str, bytes | str]
 
 def _on_cluster(waiting: Iterator, scheduler: str) -> Iterator[list[tuple[str, bytes | str]]]:
     """Through Dask's own client: joblib's never comes back from a task that its worker doesn't survive."""
+    if not re.fullmatch(r"(\w+://)?[^/\s]+:\d+/?|inproc://.+", scheduler):  # Dask would try for long, and end in a traceback
+        raise VbookError(f"a scheduler's address is host:port, such as tcp://10.0.0.1:8786, not {scheduler!r}")
     try:
         from distributed import Client, KilledWorker, as_completed
 

@@ -17,7 +17,8 @@ def read_list(name: str, text: str | None = None) -> list:
         entries = yaml.load(text, _loader())
     except OSError as error:
         raise VbookError(f"{name} can't be read ({error.strerror})") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date or a number that is none, bytes that are no text
+    # A date or a number that is none, bytes that are no text; and what PyYAML lets through where a tag doesn't fit.
+    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, LookupError, TypeError) as error:
         raise VbookError(f"{name} can't be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(entries, list):
         raise VbookError(f"{name}: a list of entries belongs there")
@@ -52,7 +53,8 @@ def _loader():
         """PyYAML takes the last of two values of one field, without a word."""
 
         def construct_mapping(self, node, deep=False):
-            keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+            pairs = node.value if isinstance(node, yaml.MappingNode) else []
+            keys = Counter(key.value for key, _ in pairs if isinstance(key, yaml.ScalarNode))
             if twice := [key for key, count in keys.items() if count > 1]:
                 raise yaml.constructor.ConstructorError(None, None, f"{twice[0]!r} stands twice", node.start_mark)
             return super().construct_mapping(node, deep)

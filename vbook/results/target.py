@@ -53,14 +53,16 @@ def source_of(target: dict) -> str:
     return target["id"].partition("/")[0]
 
 
-def chapter_of(target: dict) -> int:
-    """The chapter of the book that answers a target.
+def chapter_of(target: dict) -> int | None:
+    """The chapter of the book that answers a target; None for the record of an experiment that is none of the book's.
 
     >>> [chapter_of({"id": name}) for name in ("thesis/table-5.B.2/bottom-up-linear/d4", "adams/table-2/lr-b128/adam-e3")]
     [5, 10]
     """
     if answered := re.match(r"(?:ch|chapter-)(\d\d)", target.get("record") or ""):
         return int(answered[1])
+    if "id" not in target:
+        return None
     source, _, rest = target["id"].partition("/")
     return COMPANIONS[source] if source in COMPANIONS else int(re.match(r"[a-z]+-(\d+)", rest)[1])
 

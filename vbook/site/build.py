@@ -12,7 +12,9 @@ from pathlib import Path
 
 from vbook import paths
 from vbook.errors import VbookError
+from vbook.ledger import errata, ledger
 from vbook.profiles import check_profile
+from vbook.results import records, targets
 from vbook.site import digest, vendor
 
 LEFT_OUT = {"results", "weights", ".ipynb_checkpoints"}
@@ -70,6 +72,7 @@ def _build(top: Path, work: Path, out: Path, profile: str, chapters) -> None:
     vendor.modules()
     wanted = _inputs(top, work / "stage")
     if not out.is_dir() or _read_state(out) != {"inputs": wanted, "files": _inventory(out)}:
+        ledger(), errata(), targets(), records()  # what is wrong with one of them is told before Sphinx starts, in its own words
         made = _make(work)
         _check_place(out, work)  # again, for building takes its time
         _put(made, out, wanted)
