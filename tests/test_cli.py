@@ -171,6 +171,13 @@ def test_results_as_json(capsys, measured):
     assert rows[0]["difference"] == pytest.approx(1.7) and rows[0]["standard_error"] == 0.25
 
 
+def test_a_record_of_no_chapter_is_listed_without_one(capsys, monkeypatch):
+    known(monkeypatch, [dataclasses.replace(RECORD, experiment="my-vae")], [])
+    rows = json.loads(call(capsys, "results", "--json")[1])
+    assert [(row["id"], row["chapter"]) for row in rows] == [("my-vae.laptop/elbo", None), ("my-vae.laptop/steps", None)]
+    assert call(capsys, "results")[0] == 0 and json.loads(call(capsys, "results", "--json", "--chapter", "2")[1]) == []
+
+
 def test_results_as_text(capsys, measured):
     _, text, _ = call(capsys, "results")
     lines = text.splitlines()

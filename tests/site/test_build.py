@@ -237,6 +237,20 @@ def test_a_link_to_nowhere_fails_and_an_interrupted_build_starts_afresh(own_book
     page.write_text(good)
 
 
+@pytest.mark.parametrize("name", ["ledger", "errata", "targets", "records"])
+def test_a_broken_list_is_told_in_its_own_words_before_anything_is_built(book, monkeypatch, name):
+    def broken():
+        raise VbookError(f"{name}: this is wrong with it")
+
+    monkeypatch.setattr(build, "_make", lambda work: pytest.fail("built"))
+    monkeypatch.setattr(build.vendor, "modules", lambda: None)
+    monkeypatch.setattr(build, "stage", lambda *args: None)
+    monkeypatch.setattr(build, "_inputs", lambda *args: "inputs")
+    monkeypatch.setattr(build, name, broken)
+    with pytest.raises(VbookError, match=f"^{name}: this is wrong with it$"):
+        build_site(top=book)
+
+
 @pytest.mark.parametrize("broken", ["copytree", "rename"])
 def test_a_full_disk_leaves_the_old_site(tmp_path, monkeypatch, broken):
     made, out = tmp_path / "made", tmp_path / "html"
