@@ -259,32 +259,39 @@ def between(monkeypatch):
 
     monkeypatch.setattr(rivals, "Run", StubRun)
     monkeypatch.setattr(rivals, "sandwich", sandwich)
-    return lambda: rivals.rivals_marginal(
-        setup(TRAIN, TEST[:0], TEST, sizes=(2, 4), pilot=500, marks=(100, 200), points=2, draws=16, warm_up=9, z_dim=3)
-    )
+    where = dict(pilot=500, marks=(100, 200), points=2, draws=16, warm_up=9, z_dim=3)
+    return lambda size: rivals.rivals_marginal(setup(TRAIN, TEST[:0], TEST, size=size, **where))
 
 
-def test_figure_2_6_keeps_train_from_test_low_from_high_and_small_from_large(between):
-    outcome = between()
+@pytest.mark.parametrize("n", [2, 4])
+def test_figure_2_6_keeps_train_from_test_low_from_high_and_small_from_large(between, n):
+    outcome = between(n)
     for k, method in enumerate(("aevb", "wake_sleep", "mcem")):
-        for size, n in (("small", 2), ("large", 4)):
-            for end, images in (("train", TRAIN[:2, 0]), ("test", TEST[:2, 0])):
-                for side, more in (("low", 0.0), ("high", 0.5)):
-                    early = images + 1_000 * n + 10_000 * k + more
-                    series = outcome.series[f"{method}_{size}_{end}_{side}"]
-                    assert series == [early.mean().item(), early.mean().item() + 100_000]
-                    assert outcome.metrics[f"{end}_{side}_{method}_{size}"] == summarize(early + 100_000).metric()
-        for size in ("small", "large"):  # each method's stub lies 10,000 nats above the one before
-            lead = {"mean": -10_000.0 * k, "standard_error": 0.0, "n": 2, "unit": "nats"}
-            assert k == 0 or outcome.metrics[f"lead_{method}_{size}"] == lead
-            rate = {"aevb": 0.01, "wake_sleep": 0.02, "mcem": 0.1}
-            assert [outcome.series[f"{method}_{size}_rate"] for method in rate] == [[value] for value in rate.values()]
-            assert outcome.series[f"acceptance_{size}"] == [0.9, 0.9]
-    assert outcome.series["examples"] == [100, 200] and (len(outcome.series), len(outcome.metrics)) == (33, 28)
-    assert (outcome.steps, outcome.examples, outcome.interrupted) == (12, 1_200, False)
+        for end, images in (("train", TRAIN[:2, 0]), ("test", TEST[:2, 0])):
+            for side, more in (("low", 0.0), ("high", 0.5)):
+                early = images + 1_000 * n + 10_000 * k + more
+                assert outcome.series[f"{method}_{end}_{side}"] == [early.mean().item(), early.mean().item() + 100_000]
+                assert outcome.metrics[f"{end}_{side}_{method}"] == summarize(early + 100_000).metric()
+        # Each method's stub lies 10,000 nats above the one before.
+        lead = {"mean": -10_000.0 * k, "standard_error": 0.0, "n": 2, "unit": "nats"}
+        assert k == 0 or outcome.metrics[f"lead_{method}"] == lead
+    rate = {"aevb": 0.01, "wake_sleep": 0.02, "mcem": 0.1}
+    assert [outcome.series[f"{method}_rate"] for method in rate] == [[value] for value in rate.values()]
+    assert outcome.series["acceptance"] == [0.9, 0.9]
+    assert outcome.series["examples"] == [100, 200] and (len(outcome.series), len(outcome.metrics)) == (17, 14)
+    assert (outcome.steps, outcome.examples, outcome.interrupted) == (6, 600, False)
+
+
+def test_both_panels_of_figure_2_6_are_experiments_that_differ_in_size_alone():
+    small, large = (experiments()[f"ch02-rivals-marginal-{name}"] for name in ("small", "large"))
+    assert small.function is large.function is rivals.rivals_marginal
+    assert (small.data, small.protocol) == (large.data, large.protocol) == ("binarized-mnist", "static")
+    for profile, sizes in {"smoke": (100, 400), "laptop": (1_000, 50_000), "paper": (1_000, 50_000)}.items():
+        one, other = (dict(panel.profiles[profile]) for panel in (small, large))
+        assert (one.pop("size"), other.pop("size")) == sizes and one == other
 
 
 def test_an_interrupted_method_ends_figure_2_6(between, monkeypatch):
     monkeypatch.setattr(StubRun, "stop", "mcem")
-    outcome = between()
+    outcome = between(2)
     assert outcome.interrupted and outcome.steps == 6 and len(outcome.metrics) == 8

@@ -273,7 +273,11 @@ def test_only_a_divergence_is_a_copys_own_affair(together):
         (dict(lr="0.1"), "lr must be a positive number, got '0.1'"),
         (dict(options=[0.1]), "options must map names of the objective's options"),
         (dict(objective=annealed, options={"beta": 0.5}), "beta must hold one value for each of the 3 models, got 0.5"),
-        (dict(objective=annealed, options={"beta": (0.1, 0.2, "a")}), "beta must be a number for each model, got 'a'"),
+        (dict(objective=annealed, options={"beta": (0.1, 0.2, "a")}), "beta must be a finite number for each model, got 'a'"),
+        (
+            dict(objective=annealed, options={"beta": (0.1, 0.2, 10**400)}),
+            "beta must be a finite number for each model, got 1000",
+        ),
         (dict(objective=annealed, options={"bta": (0.1, 0.2, 0.3)}), "no option 'bta'; did you mean 'beta'"),
         (dict(objective=None), "the objective must be a function"),
         (dict(save_every="a"), "save_every must be 0 or more"),

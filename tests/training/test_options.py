@@ -16,7 +16,7 @@ from vbook.mcem import fit_mcem
 from vbook.models import vae
 from vbook.objectives import annealed, free_bits
 from vbook.training import decay, fit, warmup
-from vbook.training.optimizers import OPTIMIZERS, optimizer_for
+from vbook.training.optimizers import OPTIMIZERS, describe_optimizer, optimizer_for
 from vbook.training.steps import _mode
 
 X = (torch.rand(60, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
@@ -171,10 +171,28 @@ def test_each_step_is_told_with_its_bound():
         (dict(optimizer={"name": "sgd", "momntum": 0.9}), "optimizer sgd has no option 'momntum'; did you mean 'momentum'"),
         (dict(optimizer={"name": "adam", "maximize": True}), "optimizer adam has no option 'maximize'"),
         (dict(optimizer={"name": "adam", 3: 4}), "optimizer adam has no option 3"),
-        (dict(optimizer={"name": "sgd", "momentum": -1}), r"optimizer sgd\(momentum=-1\): Invalid momentum value"),
-        (dict(optimizer={"name": "sgd", "momentum": "0.9"}), "optimizer sgd: momentum must be made of finite numbers, got '0.9'"),
-        (dict(optimizer={"name": "adam", "betas": (0.9, math.nan)}), "optimizer adam: betas must be made of finite numbers"),
-        (dict(optimizer={"name": "adam", "betas": 0.9}), r"optimizer adam\(betas=0.9\): "),
+        (dict(optimizer={"name": "sgd", "momentum": -1}), r"optimizer sgd\(momentum=-1.0\): Invalid momentum value"),
+        (dict(optimizer={"name": "sgd", "momentum": "0.9"}), "optimizer sgd: momentum must be a finite number, got '0.9'"),
+        (dict(optimizer={"name": "sgd", "momentum": True}), "optimizer sgd: momentum must be a finite number, got True"),
+        (dict(optimizer={"name": "sgd", "nesterov": True}), r"optimizer sgd\(nesterov=True\): Nesterov momentum requires"),
+        (dict(optimizer={"name": "adam", "eps": 10**400}), "optimizer adam: eps must be a finite number, got 1000"),
+        (dict(optimizer={"name": "adam", "eps": 1 + 2j}), "optimizer adam: eps must be a finite number"),
+        (dict(optimizer={"name": "adam", "amsgrad": 1}), "optimizer adam: amsgrad must be True or False, got 1"),
+        (dict(optimizer={"name": "adam", "betas": (0.9, math.nan)}), "optimizer adam: betas must be a pair of finite numbers"),
+        (dict(optimizer={"name": "adam", "betas": (0.9,)}), r"optimizer adam: betas must be a pair .*, got \(0.9,\)"),
+        (dict(optimizer={"name": "adam", "betas": (0.9, True)}), r"betas must be a pair of finite numbers, got \(0.9, True\)"),
+        (dict(optimizer={"name": "adam", "betas": 0.9}), "optimizer adam: betas must be a pair of finite numbers, got 0.9"),
+        (dict(optimizer={"name": "adagrad", "initial_accumulator_value": 1e300}), "without overflow"),
+        (dict(optimizer="rmsprop", lr=1e300), "lr, weight_decay or an option of the optimizer is too large for torch.float32"),
+        (dict(optimizer="rmsprop", weight_decay=1e300), "is too large for torch.float32"),
+        (dict(lr=10**400), "lr must be a positive number, got 1000"),
+        (dict(weight_decay=10**400), "weight_decay must be 0 or more and finite, got 1000"),
+        (dict(lr=lambda step: 10**400), "the schedule of lr must give a finite number of at least 0, got 1000"),
+        (dict(lr=lambda step: 1j), "the schedule of lr must give a finite number of at least 0, got 1j"),
+        (dict(lr=lambda step: torch.tensor(1j)), "the schedule of lr must give a finite number of at least 0, got tensor"),
+        (dict(lr=lambda step: torch.ones(2)), "the schedule of lr must give a finite number of at least 0, got tensor"),
+        (dict(lr=lambda step: [0.1, 0.1][step], batch_size=16), r"schedule of lr has nothing for step 2 \(IndexError"),
+        (dict(lr=lambda step: {1: 0.1}[step], batch_size=16), r"schedule of lr has nothing for step 2 \(KeyError"),
         (dict(objective=None), "the objective must be a function of model, x and generator, got None"),
         (dict(objective=lambda model, x: x.sum(1)), "the objective must take the keyword generator"),
         (dict(save_every="a"), "save_every must be 0 or more and finite, got 'a'"),
@@ -214,6 +232,24 @@ def test_each_step_is_told_with_its_bound():
 def test_options_that_make_no_sense_are_refused(options, words):
     with pytest.raises(VbookError, match=words):
         fit(small(), X, **({"epochs": 1} | options))
+
+
+def test_options_that_say_the_same_are_the_same(tmp_path):
+    same = [{"name": "adam", "betas": [0.9, 0.999]}, {"name": "adam", "eps": 1e-8, "amsgrad": False}, "adam"]
+    ends = [fit(small(), X, epochs=2, optimizer=kind, checkpoint=tmp_path / f"{k}").rows for k, kind in enumerate(same)]
+    assert ends[0] == ends[1] == ends[2]
+    fit(small(), X, epochs=2, optimizer="adam", checkpoint=tmp_path / "0")  # begun with the first, and no other run
+    assert describe_optimizer({"name": "sgd", "momentum": 1}) == describe_optimizer({"name": "sgd", "momentum": 1.0})
+
+
+def test_a_schedule_may_give_any_single_number():
+    def ends(lr):
+        model = small()
+        fit(model, X, epochs=2, lr=lr)
+        return flat(model)
+
+    for kind in (np.float64, torch.tensor, lambda rate: torch.tensor([rate])):
+        assert torch.equal(ends(lambda step, kind=kind: kind(0.125 / step)), ends(lambda step: 0.125 / step))
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,11 @@ from vbook.checkpoints import (
 )
 from vbook.noise import check_seed
 from vbook.training.averaging import Average
-from vbook.training.checks import check_data, check_probabilities, check_rates, check_schedules
+from vbook.training.checks import check_data, check_probabilities
 from vbook.training.history import History
 from vbook.training.loop import SAVE_EVERY, Loop, length
 from vbook.training.optimizers import describe_optimizer, optimizer_for
+from vbook.training.schedules import check_rates, check_schedules
 from vbook.training.steps import Steps
 from vbook.training.trial import fastest
 

@@ -26,14 +26,14 @@ def positive(**sizes) -> None:
     """VbookError for the first of ``sizes`` that is not a positive integer (those in FRACTIONS: a positive number)."""
     for name, value in sizes.items():
         kind, types = ("number", int | float) if name in FRACTIONS else ("integer", int)
-        if isinstance(value, bool) or not isinstance(value, types) or not 0 < value < math.inf:
+        if isinstance(value, bool) or not isinstance(value, types) or not value > 0 or not is_finite(value):
             raise VbookError(f"{name} must be a positive {kind}, got {value!r}")
 
 
 def at_least_0(**numbers) -> None:
     """VbookError for the first of ``numbers`` that is not a finite number of at least 0."""
     for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        if not isinstance(value, int | float) or not is_finite(value) or value < 0:
             raise VbookError(f"{name} must be 0 or more and finite, got {value!r}")
 
 
@@ -44,25 +44,21 @@ def below_1(**shares) -> None:
             raise VbookError(f"{name} must be at least 0 and below 1, got {value!r}")
 
 
-def check_rates(lr, weight_decay: float) -> None:
-    """VbookError unless ``lr`` is above 0 (a schedule may begin at 0) and ``weight_decay`` finite and not below 0."""
-    if callable(lr):
-        check_value(lr(1), "lr", 1)
-    else:
-        positive(lr=lr)
-    at_least_0(weight_decay=weight_decay)
-
-
 def is_number(value) -> bool:
     """Whether ``value`` is one number, NaN and infinity among them: Python's, NumPy's, or a tensor of one."""
     return isinstance(value, Real) or (isinstance(value, Tensor) and value.numel() == 1)
 
 
-def check_value(value: float, name: str, step: int) -> None:
-    """VbookError if what the schedule of ``name`` gave at ``step`` is no finite number, or a rate below 0."""
-    if not is_number(value) or not math.isfinite(value) or (name == "lr" and value < 0):
-        kind = "a finite number of at least 0" if name == "lr" else "a finite number"
-        raise VbookError(f"the schedule of {name} must give {kind}, got {value!r} at step {step}")
+def is_finite(value) -> bool:
+    """Whether ``value`` is one finite number that a float holds, and no truth value.
+
+    >>> is_finite(3), is_finite(True), is_finite(math.nan), is_finite(10**400), is_finite("3")
+    (True, False, False, False, False)
+    """
+    try:
+        return not isinstance(value, bool) and is_number(value) and math.isfinite(value)
+    except (OverflowError, TypeError, RuntimeError):  # whole numbers beyond any float; complex numbers
+        return False
 
 
 def check_marks(rows_at: Collection[int] | None, steps: int) -> None:
@@ -163,18 +159,6 @@ def check_probabilities(x: Tensor, taker: str) -> None:
         raise VbookError(f"{taker} takes x for probabilities, but its values lie in [{low:g}, {high:g}]")
 
 
-def check_schedules(schedules, objective: Callable) -> None:
-    """VbookError unless each of ``schedules`` is a function of the step, and named as an option of ``objective``."""
-    if not isinstance(schedules, Mapping | None):
-        raise VbookError(f"schedules must map names of the objective's options to functions of the step, got {schedules!r}")
-    check_objective(objective, schedules or ())
-    for name, value in (schedules or {}).items():
-        if not callable(value):
-            raise VbookError(
-                f"the schedule of {name} must be a function of the step, got {value!r}; a constant goes to the objective"
-            )
-
-
 def check_gone(done: int, steps: int, path) -> None:
     """VbookError where the run in the checkpoint ``path`` has ``done`` more than the ``steps`` asked for."""
     if done > steps:
@@ -229,6 +213,8 @@ def in_words(x: Tensor, size: int, name: str = "batch_size"):
             raise VbookError(f"out of memory ({said}): lower {name} (now {size}) or the samples; {held}") from error
         if "shapes cannot be multiplied" in said or "must match the size" in said:
             raise VbookError(f"the model does not fit data points of shape {tuple(x.shape[1:])} ({said})") from error
+        if "without overflow" in said:
+            raise VbookError(f"lr, weight_decay or an option of the optimizer is too large for {x.dtype} ({said})") from error
         if "working C++ compiler" in str(error):
             raise VbookError("mode 'compiled' needs a C++ compiler, and none is found here; leave mode out") from error
         raise

@@ -15,10 +15,11 @@ from vbook.checkpoints import as_file, saved_state
 from vbook.errors import Diverged, VbookError
 from vbook.noise import check_seed
 from vbook.training.ascent import fit
-from vbook.training.checks import at_least_0, check_data, check_hooks, check_objective, check_rates
+from vbook.training.checks import at_least_0, check_data, check_hooks, check_objective, is_finite
 from vbook.training.history import CopyHistory
 from vbook.training.loop import SAVE_EVERY, examples_in, length, marks
 from vbook.training.optimizers import optimizer_for
+from vbook.training.schedules import check_rates
 from vbook.training.together import Together
 
 TRIAL = 6  # steps of the trial that decides how to train on a CPU
@@ -147,8 +148,8 @@ def _options(options, count: int) -> dict[str, list[float]]:
         raise VbookError(f"options must map names of the objective's options to the values of all models, got {options!r}")
     options = {name: _each(name, values, count) for name, values in (options or {}).items()}
     for name, values in options.items():
-        if wrong := [value for value in values if not isinstance(value, int | float)]:
-            raise VbookError(f"{name} must be a number for each model, got {wrong[0]!r}")
+        if wrong := [value for value in values if not isinstance(value, bool) and not is_finite(value)]:
+            raise VbookError(f"{name} must be a finite number for each model, got {wrong[0]!r}")
     return options
 
 

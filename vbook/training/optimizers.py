@@ -1,12 +1,13 @@
 """The optimizers that runs may name: those of PyTorch of which a recorded, or a resumed, run is known to be the same run."""
 
-import math
+import inspect
 from collections.abc import Iterable, Mapping
 from functools import partial
 
 import torch
 
 from vbook.errors import VbookError, nearest
+from vbook.training.checks import is_finite
 
 OPTIMIZERS = {
     "adam": partial(torch.optim.Adam, fused=True),
@@ -14,11 +15,31 @@ OPTIMIZERS = {
     "rmsprop": partial(torch.optim.RMSprop, foreach=True),
     "sgd": partial(torch.optim.SGD, fused=True),
 }
+
+
+def _flag(value) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("True or False")
+    return value
+
+
+def _number(value) -> float:
+    if not is_finite(value):
+        raise ValueError("a finite number")
+    return float(value)
+
+
+def _pair(value) -> tuple[float, float]:
+    if not isinstance(value, tuple | list) or len(value) != 2 or not all(map(is_finite, value)):
+        raise ValueError("a pair of finite numbers")
+    return float(value[0]), float(value[1])
+
+
 OPTIONS = {  # of PyTorch's, those with which a recorded or a resumed run is still the same run
-    "adam": ("betas", "eps", "amsgrad"),
-    "adagrad": ("initial_accumulator_value", "eps"),
-    "rmsprop": ("alpha", "eps", "momentum", "centered"),
-    "sgd": ("momentum", "nesterov"),
+    "adam": {"betas": _pair, "eps": _number, "amsgrad": _flag},
+    "adagrad": {"initial_accumulator_value": _number, "eps": _number},
+    "rmsprop": {"alpha": _number, "eps": _number, "momentum": _number, "centered": _flag},
+    "sgd": {"momentum": _number, "nesterov": _flag},
 }
 
 
@@ -37,15 +58,15 @@ def optimizer_for(kind: str | Mapping, parameters: Iterable, lr, weight_decay: f
         options["lr"] = torch.tensor(options["lr"], device=device)
     try:
         return OPTIMIZERS[name](parameters, **options, **more)
-    except (TypeError, ValueError) as error:
+    except (ValueError, RuntimeError) as error:  # a value out of its range, or too large for the weights' type
         raise VbookError(f"optimizer {describe_optimizer(kind)}: {error}") from error
 
 
 def describe_optimizer(kind: str | Mapping) -> str:
-    """What a checkpoint says of it.
+    """What a checkpoint says of it: the name, and the options that differ from PyTorch's own.
 
-    >>> describe_optimizer("adam"), describe_optimizer({"name": "sgd", "momentum": 0.9})
-    ('adam', 'sgd(momentum=0.9)')
+    >>> describe_optimizer({"name": "sgd", "momentum": 0.9}), describe_optimizer({"name": "adam", "betas": [0.9, 0.999]})
+    ('sgd(momentum=0.9)', 'adam')
     """
     name, more = _named(kind)
     return f"{name}({', '.join(f'{key}={value!r}' for key, value in sorted(more.items()))})" if more else name
@@ -58,11 +79,12 @@ def _named(kind) -> tuple[str, dict]:
         if isinstance(kind, torch.optim.Optimizer):
             name = type(kind).__name__
         raise VbookError(f"unknown optimizer {name!r}{nearest(name, OPTIMIZERS)}")
-    for key in more:
+    defaults, options = inspect.signature(OPTIMIZERS[name]).parameters, {}
+    for key, value in more.items():
         if key not in OPTIONS[name]:
             raise VbookError(f"optimizer {name} has no option {key!r}{nearest(key, OPTIONS[name])}")
-    for key, value in more.items():
-        for number in value if isinstance(value, tuple | list) else [value]:
-            if not isinstance(number, bool | int | float) or not math.isfinite(number):
-                raise VbookError(f"optimizer {name}: {key} must be made of finite numbers, got {value!r}")
-    return name, more
+        try:
+            options[key] = OPTIONS[name][key](value)
+        except ValueError as error:
+            raise VbookError(f"optimizer {name}: {key} must be {error}, got {value!r}") from None
+    return name, {key: value for key, value in options.items() if value != defaults[key].default}

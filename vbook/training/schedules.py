@@ -5,10 +5,11 @@ objective: the weight of the KL, the minimum of free bits.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Real
 
 from vbook.errors import VbookError
+from vbook.training.checks import at_least_0, check_objective, is_finite, positive
 
 
 def warmup(steps: int) -> Callable[[int], float]:
@@ -33,3 +34,36 @@ def decay(start: float, halflife: float) -> Callable[[int], float]:
     if not all(isinstance(value, Real) and 0 < value < math.inf for value in (start, halflife)):
         raise VbookError(f"start and halflife must be finite numbers above 0, got {start!r} and {halflife!r}")
     return lambda step: start * 0.5 ** ((step - 1) / halflife)
+
+
+def value_at(schedule: Callable[[int], float], name: str, step: int) -> float:
+    """What the ``schedule`` of ``name`` gives at ``step``; VbookError if that is no finite number, or a rate below 0."""
+    try:
+        value = schedule(step)
+    except LookupError as error:
+        raise VbookError(f"the schedule of {name} has nothing for step {step} ({type(error).__name__}: {error})") from error
+    if not is_finite(value) or (name == "lr" and value < 0):
+        kind = "a finite number of at least 0" if name == "lr" else "a finite number"
+        raise VbookError(f"the schedule of {name} must give {kind}, got {value!r} at step {step}")
+    return float(value)
+
+
+def check_rates(lr, weight_decay: float) -> None:
+    """VbookError unless ``lr`` is above 0 (a schedule may begin at 0) and ``weight_decay`` finite and not below 0."""
+    if callable(lr):
+        value_at(lr, "lr", 1)
+    else:
+        positive(lr=lr)
+    at_least_0(weight_decay=weight_decay)
+
+
+def check_schedules(schedules, objective: Callable) -> None:
+    """VbookError unless each of ``schedules`` is a function of the step, and named as an option of ``objective``."""
+    if not isinstance(schedules, Mapping | None):
+        raise VbookError(f"schedules must map names of the objective's options to functions of the step, got {schedules!r}")
+    check_objective(objective, schedules or ())
+    for name, value in (schedules or {}).items():
+        if not callable(value):
+            raise VbookError(
+                f"the schedule of {name} must be a function of the step, got {value!r}; a constant goes to the objective"
+            )

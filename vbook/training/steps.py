@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from vbook.checkpoints import describe_model
 from vbook.errors import Diverged, VbookError, nearest
 from vbook.noise import Listener, Tape
-from vbook.training.checks import blame, check_bound, check_value, in_words
+from vbook.training.checks import blame, check_bound, in_words
 from vbook.training.graphs import captured
+from vbook.training.schedules import value_at
 
 MODES = ("eager", "compiled", "graph")
 LOOK_EVERY = 100  # steps on a GPU between two looks at whether all has been finite: each waits for the device
@@ -72,16 +73,14 @@ class Steps:
         if self.later:
             self.at.fill_(step)
         if callable(self.lr):
-            rate = self.lr(step)
-            check_value(rate, "lr", step)
+            rate = value_at(self.lr, "lr", step)
             for group in self.ascent.param_groups:
                 if isinstance(group["lr"], Tensor):
                     group["lr"].fill_(rate)
                 else:
                     group["lr"] = rate
         for name, schedule in self.schedules.items():
-            value = schedule(step)
-            check_value(value, name, step)
+            value = value_at(schedule, name, step)
             if self.later:
                 self.values[name].fill_(value)
             else:
