@@ -239,6 +239,13 @@ def test_build_refuses_a_folder_with_other_things_in_it(capsys, tmp_path):
     assert code == 2 and "holds thesis.tex" in err and [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_terminal_that_has_no_minus_sign_gets_a_question_mark():
+    command = [sys.executable, "-m", "vbook.cli", "results", "--chapter", "2"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    found = subprocess.run(command, capture_output=True, env=environment, timeout=120)
+    assert found.returncode == 0 and b"?101" in found.stdout and not found.stderr
+
+
 def test_browser_is_named_missing_or_wrong(capsys, monkeypatch):
     monkeypatch.setenv("VBOOK_BROWSER", sys.executable)
     assert call(capsys, "browser")[:2] == (0, f"{sys.executable}\n")

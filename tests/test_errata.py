@@ -134,8 +134,10 @@ GOOD = dict(id="thesis/sec-1", kind="wording", place="p", printed="x", correct="
         (dict(kind="formula"), "'thesis/sec-1': a formula needs a check"),
         (dict(why=...), r"missing \['why'\]"),
         (dict(reason="z"), r"unknown \['reason'\]"),
-        (dict(id="thesis/wrong"), "'thesis/wrong': begins with a source"),
-        (dict(id="these/sec-1"), "begins with a source"),
+        (dict(id="thesis/wrong"), "errata.yml, 'thesis/wrong': names no place of the thesis"),
+        (dict(id="thesis/alg-8"), "'thesis/alg-8': names no place of the thesis"),
+        (dict(id="thesis/eq-10.1"), "'thesis/eq-10.1': names no place of the thesis"),
+        (dict(id="these/sec-1"), "'these/sec-1': begins with none of thesis, adams"),
     ],
 )
 def test_a_bad_erratum_is_named(change, message):

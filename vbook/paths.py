@@ -1,5 +1,6 @@
 """Where the book's own files are: in a checkout, or inside the installed wheel."""
 
+import errno
 import fcntl
 import glob
 import os
@@ -58,6 +59,8 @@ def atomic_write(path: Path, mode: str = "wb"):
     A full disk, an error or Ctrl-C leaves the old file as it was and no half-written one behind.
     """
     path = Path(path)
+    if path.is_dir():  # before anything is written: of several files none may take its place then
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)

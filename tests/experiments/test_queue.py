@@ -104,6 +104,13 @@ def test_a_folder_in_the_place_of_a_record_is_told_before_anything_runs(tiny, sh
         reproduce([tiny], "laptop", say=lambda line: None)
 
 
+def test_a_folder_in_the_place_of_weights_is_told_before_anything_runs(tiny, shelf, monkeypatch):  # noqa: F811
+    (shelf / "weights" / "ch00-tiny.laptop.decoder.safetensors").mkdir(parents=True)
+    monkeypatch.setattr(queue, "run", lambda *args, **options: pytest.fail("ran"))
+    with pytest.raises(VbookError, match=r"ch00-tiny\.laptop\.decoder\.safetensors is a folder, where weights"):
+        reproduce([tiny], "laptop", say=lambda line: None)
+
+
 def test_what_a_killed_write_has_left_is_swept_with_the_next_record(tiny, shelf):  # noqa: F811
     left = [shelf / ".ch00-tiny.laptop.json.abcd1234.unfinished", shelf / ".ch00-tiny.laptop.json.efgh5678.unfinished"]
     for file in left:

@@ -188,7 +188,18 @@ def test_a_run_in_two_sittings_is_clean_if_both_are_of_one_clean_code(judge, tmp
     assert outcome.record.status == "complete" and outcome.record.dirty is dirty
 
 
-@pytest.mark.parametrize("sittings", [None, "", "[]", "{}"])
+@pytest.mark.parametrize(
+    "sittings",
+    [
+        *(None, "", "[]", "{}", "[" * 100_000),
+        '{"seconds": "9", "dirty": false, "package": "", "device": "CPU, 1 thread"}',
+        '{"seconds": -9, "dirty": false, "package": "", "device": "CPU, 1 thread"}',
+        '{"seconds": NaN, "dirty": false, "package": "", "device": "CPU, 1 thread"}',
+        '{"seconds": 9, "dirty": 0, "package": "", "device": "CPU, 1 thread"}',
+        '{"seconds": 9, "dirty": false, "package": [], "device": "CPU, 1 thread"}',
+        '{"seconds": 9, "dirty": false, "package": "", "device": null}',
+    ],
+)
 def test_checkpoints_of_which_nobody_knows_whose_they_are_make_no_clean_record(judge, tmp_path, monkeypatch, sittings):
     monkeypatch.setattr(registry, "conditions", lambda: dict(CLEAN))
     assert run(judge, checkpoints=tmp_path, budget=1e-9).interrupted
@@ -274,6 +285,21 @@ def test_record_and_weights_are_put_in_place_together_or_not_at_all(tiny, tmp_pa
 
     monkeypatch.setattr(module.paths, "atomic_write", full)
     with pytest.raises(VbookError, match="could not be written: No space left"):
+        keep(outcome, tmp_path, tmp_path / "weights")
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["ch00-tiny.laptop.json", "weights/ch00-tiny.laptop.decoder.safetensors"])
+def test_a_folder_in_the_place_of_a_file_leaves_all_as_it_was(tiny, tmp_path, name):  # noqa: F811
+    outcome = run(tiny)
+    outcome.record = dataclasses.replace(outcome.record, profile="laptop")
+    keep(outcome, tmp_path, tmp_path / "weights")
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    for p in outcome.model.parameters():
+        p.data += 1
+    with pytest.raises(VbookError, match=f"{name} could not be written: Is a directory"):
         keep(outcome, tmp_path, tmp_path / "weights")
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
 

@@ -8,13 +8,15 @@ from exact import F64, close, generator, within
 from torch.distributions import MultivariateNormal, kl_divergence
 from torch.utils.flop_counter import FlopCounterMode
 
-from vbook.bounds import elbo, elbo_analytic_kl, iwae, log_weights
+from vbook import data
+from vbook.bounds import elbo, elbo_analytic_kl, iwae, log_weights, terms
 from vbook.distributions import FactorizedNormal, FullCovarianceNormal, as_multivariate_normal, log_normal, simulate
-from vbook.evaluation import effective_sample_size
+from vbook.evaluation import effective_sample_size, sandwich
 from vbook.models import LinearGaussian, vae
 from vbook.networks import GaussianEncoder
 from vbook.objectives import annealed, wake_sleep
 from vbook.score import score_function
+from vbook.training import fit
 
 
 class Nodes(FactorizedNormal):
@@ -145,6 +147,23 @@ def test_claim_2_7_importance_weights_fail_in_many_dimensions():
     assert short[2] < 0.01 and short[20] < 0.1 and short[100] > 1
 
 
+def test_claim_2_7_importance_weights_make_the_elbo_of_a_larger_encoder():
+    """It draws L times and picks one by its weight; the model has the pick's density, and q's for the rest: any pick, (2.57)."""
+    weight = torch.tensor([[1.0, 0.6], [0.2, 1.1], [-0.5, 0.8]], **F64)
+    x = torch.tensor([[0.9, -0.3, 0.4], [2.0, 1.0, -1.0]], **F64)
+    off = FactorizedNormal(torch.tensor([0.3, -0.2], **F64), torch.tensor([0.9, 0.7], **F64))
+    model = LinearGaussian(weight, torch.zeros(3, **F64), 0.7, lambda x: off.expand((len(x),)))
+    draws = 5
+    t = terms(model, x, draws, generator(1))
+    joint, log_q = t["log_px_z"] + t["log_pz"], t["log_qz_x"]
+    log_pick = torch.log_softmax(joint - log_q, 0)
+    for pick in range(draws):
+        others = log_q.sum(0) - log_q[pick]
+        of_model = joint[pick] + others - math.log(draws)  # which draw is the latent is a matter of chance, 1/L
+        of_encoder = log_q.sum(0) + log_pick[pick]
+        close(of_model - of_encoder, iwae(model, x, draws, generator(1)))
+
+
 def flops(run):
     with FlopCounterMode(display=False) as counter:
         result = run()
@@ -255,3 +274,31 @@ def test_claim_2_10_1_the_factor_is_no_constant():
         within((moved + m) ** 2, torch.tensor(s**2 / draws, **F64))
         factors[z_dim] = (scored.var() / moved.var()).item()
     assert factors == pytest.approx({1: 1.7, 160: 100.0}, rel=0.1)
+
+
+def test_claim_2_11_1_the_variance_of_the_plotted_bound_is_below_one():
+    """That of a mean over 1,000 images; a single image's is tens of times as large."""
+    x = data.load("digits", "train").x[:1_000].round()
+    model = vae(x.shape[1], 3, (30,), seed=1)
+    fit(model, x, elbo_analytic_kl, steps=300, batch_size=100, lr=3e-3)
+    with torch.no_grad():
+        each = torch.stack([elbo_analytic_kl(model, x, 1, generator(k)) for k in range(50)]).double()
+        plain = torch.stack([elbo(model, x, 1, generator(k)) for k in range(100, 150)]).double()
+    within(each.mean(1) - plain.mean(1), torch.tensor(0.0, **F64))
+    assert each.var(0).mean() > 1
+    assert each.mean(1).var() == pytest.approx(each.var(0).mean().item() / 1_000, rel=0.7) and each.mean(1).var() < 1
+
+
+def test_claim_2_11_2_the_evidence_is_harder_to_estimate_with_more_latents():
+    """Forty draws for the fit, on models with a known log p(x): the sandwich is tight up to three latents, and not at ten."""
+    missed, width = {}, {}
+    for z_dim in (1, 3, 10):
+        g = generator(z_dim)
+        weight = torch.randn(20, z_dim, generator=g, **F64) / math.sqrt(z_dim)
+        model = LinearGaussian(weight, torch.zeros(20, **F64), 1.0)
+        x = torch.randn(20, z_dim, generator=g, **F64) @ weight.T + torch.randn(20, 20, generator=g, **F64)
+        low, high = sandwich(model, x, draws=40, warm_up=20, seed=1)
+        missed[z_dim] = (model.log_px(x) - low).mean().item()
+        width[z_dim] = (high - low).mean().item()
+    assert abs(missed[1]) < abs(missed[3]) < 0.2 and abs(width[3]) < 0.2
+    assert missed[10] > 0.5 and width[10] > 0.5

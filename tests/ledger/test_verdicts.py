@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from vbook.errors import VbookError
 from vbook.experiments import experiments
 from vbook.ledger import verdict, verdicts
 from vbook.results import Record, targets
@@ -69,7 +70,8 @@ def test_a_current_complete_record_is_judged(monkeypatch):
     [
         (dict(status="partial", reason="interrupted"), "partial"),
         (dict(experiment_digest="sha256:other"), "stale"),
-        (dict(metrics={}), "not run"),
+        (dict(metrics={}, experiment_digest="sha256:other"), "not run"),
+        (dict(metrics={}, status="partial", reason="interrupted"), "not run"),
         (dict(profile="paper"), "not run"),
     ],
 )
@@ -77,10 +79,22 @@ def test_what_does_not_count(monkeypatch, change, word):
     assert judge(monkeypatch, replace(RECORD, **change)).word == word
 
 
-@pytest.mark.parametrize("record", ["ch02-nothing.laptop/elbo", "ch02-vae-20.laptop/other", None])
+@pytest.mark.parametrize("record", ["ch02-vae-2.laptop/elbo", "ch02-vae-20.paper/elbo", None])
 def test_a_target_that_no_record_answers(monkeypatch, record):
     one = judge(monkeypatch, target={**TARGET, "record": record})
     assert one.word == "not run" and one.record is None
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ("ch02-vea-20.laptop/elbo", "'t': the book has no experiment 'ch02-vea-20'; did you mean 'ch02-vae-20'"),
+        ("ch02-vae-20.laptop/elbow", "'t': record 'ch02-vae-20.laptop' has no metric 'elbow'; did you mean 'elbo'"),
+    ],
+)
+def test_a_target_that_nothing_can_answer_is_told(monkeypatch, record, words):
+    with pytest.raises(VbookError, match=words):
+        judge(monkeypatch, target={**TARGET, "record": record})
 
 
 def test_a_record_of_an_experiment_that_is_gone_is_stale(monkeypatch):

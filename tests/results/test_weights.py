@@ -1,6 +1,8 @@
 """Weights of a record: what is loaded is what was saved, to float16, or nothing."""
 
 import dataclasses
+import hashlib
+import json
 
 import pytest
 import torch
@@ -45,6 +47,37 @@ def test_a_changed_or_missing_file_is_refused(shelf, part):
         weights.load_model("ch00-sample.laptop")
     file.unlink()
     with pytest.raises(VbookError, match="missing from book/weights"):
+        weights.load_model("ch00-sample.laptop")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "words"),
+    [
+        ({"x_dim": 12, "z_dim": 2, "hiden": (6,)}, "makes no network .*hiden"),
+        ({"x_dim": -12, "z_dim": 2}, "makes no network"),
+        (ARCHITECTURE | {"z_dim": 3}, "encoder.safetensors: does not fit the record's architecture"),
+    ],
+)
+def test_an_architecture_that_is_not_that_of_the_weights_is_told(shelf, architecture, words):
+    folder, _ = shelf
+    path = folder / "ch00-sample.laptop.json"
+    fields = json.loads(path.read_text())
+    for part in weights.PARTS:
+        fields["artefacts"][part]["architecture"] = architecture
+    path.write_text(json.dumps(fields))
+    with pytest.raises(VbookError, match=words):
+        weights.load_model("ch00-sample.laptop")
+
+
+def test_a_file_that_holds_no_weights_is_told(shelf):
+    folder, _ = shelf
+    path = folder / "ch00-sample.laptop.json"
+    blob = b"no safetensors"
+    (folder / "ch00-sample.laptop.encoder.safetensors").write_bytes(blob)
+    fields = json.loads(path.read_text())
+    fields["artefacts"]["encoder"]["sha256"] = hashlib.sha256(blob).hexdigest()
+    path.write_text(json.dumps(fields))
+    with pytest.raises(VbookError, match=r"encoder\.safetensors: does not fit"):
         weights.load_model("ch00-sample.laptop")
 
 

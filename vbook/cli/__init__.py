@@ -1,6 +1,7 @@
 """The command line: ``vbook run``, ``build``, ``data``, ``reproduce``, ``results``, ``bench``; each loads what it needs."""
 
 import errno
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,9 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line: exit code 2 and one line for what a user can mend, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal without minus signs and Greek letters shows question marks
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app(args, prog_name="vbook")
     except VbookError as error:

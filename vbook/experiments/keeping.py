@@ -13,7 +13,8 @@ from pathlib import Path
 from vbook import paths
 from vbook.errors import VbookError
 from vbook.results import Record, save_record
-from vbook.results.record import check_record, written
+from vbook.results.kinds import is_a
+from vbook.results.record import PARTS, check_record, written
 from vbook.results.weights import save_weights
 
 
@@ -111,11 +112,13 @@ def _noted(now: Sitting, file: Path, about: dict):
 
 def _sittings(file: Path) -> dict | None:
     """What is known of the sittings so far; None where there was none, or nobody can tell."""
+    kinds = {"seconds": float, "dirty": bool | None, "package": str | None, "device": str}
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        return {name: found[name] for name in ("seconds", "dirty", "package", "device")}
-    except (OSError, ValueError, KeyError, TypeError):
+        whole = all(is_a(found[name], kind) for name, kind in kinds.items()) and found["seconds"] >= 0
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return {name: found[name] for name in kinds} if whole else None
 
 
 @contextlib.contextmanager
@@ -133,6 +136,13 @@ def _alone(folder: Path):
         except OSError as error:
             raise VbookError(f"{folder}: can't be locked ({error.strerror or error})") from error
         yield
+
+
+def check_places(record_id: str, weights: Path) -> None:
+    """VbookError where a folder stands in the place of the weights of a record: better told before hours of training."""
+    for part in PARTS:
+        if (file := Path(weights) / f"{record_id}.{part}.safetensors").is_dir():
+            raise VbookError(f"{file} is a folder, where weights are to be written; remove it")
 
 
 def keep(outcome, records: Path, weights: Path) -> Record:

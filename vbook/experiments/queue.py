@@ -14,7 +14,7 @@ from vbook import paths
 from vbook.devices import check_device
 from vbook.errors import VbookError
 from vbook.experiments.carrying import carrying
-from vbook.experiments.keeping import keep
+from vbook.experiments.keeping import check_places, keep
 from vbook.experiments.registry import Experiment, Outcome, experiments, find, run
 from vbook.experiments.spread import chains, in_words, outcomes
 from vbook.experiments.together import interrupts_ignored
@@ -57,6 +57,7 @@ def reproduce(
     chosen = [find(id) for id in dict.fromkeys(ids)] or by_worth(profile)
     for one in chosen:
         _complete(f"{one.id}.{profile}")
+        check_places(f"{one.id}.{profile}", paths.book("weights"))
     _try_to_write()
     queue = _Queue(chosen, profile, seed, device, data_root, budget_seconds, force, say)
     try:

@@ -1,17 +1,14 @@
 """``book/errata.yml``: what is printed wrong in a source, what is right, and the check that tells the two apart."""
 
 import functools
-import re
 from dataclasses import dataclass
 from typing import get_type_hints
 
 from vbook.errors import VbookError
 from vbook.results.lists import check_fields, check_once, read_list
-from vbook.results.target import COMPANIONS
+from vbook.results.target import check_place, place_of
 
 KINDS = ("formula", "wording", "notation")
-# Algorithms are counted through the thesis; these are the chapters they stand in.
-ALGORITHMS = {f"alg-{number}": chapter for number, chapter in zip(range(1, 8), "2233577", strict=True)}
 
 
 @dataclass(frozen=True)
@@ -43,11 +40,7 @@ class Erratum:
         >>> [Erratum(name, *"kpcwy").chapter for name in ("thesis/fig-6.C.1", "thesis/alg-2-comments", "adams/sec-7")]
         [6, 2, 10]
         """
-        if self.source in COMPANIONS:
-            return COMPANIONS[self.source]
-        label = self.id.partition("/")[2]
-        numbered = re.match(r"(alg-\d)|[a-z]+-(\d+)", label)
-        return int(ALGORITHMS[numbered[1]] if numbered[1] else numbered[2])
+        return place_of(self.id)
 
 
 @functools.cache
@@ -74,8 +67,7 @@ def _erratum(row) -> Erratum:
     optional = {name: kinds.pop(name) for name in ("where", "check")}
     check_fields("errata.yml", row.get("id") if isinstance(row, dict) else row, row, kinds, optional, "erratum")
     erratum = Erratum(**row)
-    if not re.match(rf"thesis/[a-z]+-\d|({'|'.join(COMPANIONS)})/.", erratum.id):
-        raise VbookError(f"errata.yml, {erratum.id!r}: begins with a source and, for the thesis, a numbered place")
+    check_place("errata.yml", erratum.id)
     if erratum.kind not in KINDS:
         raise VbookError(f"errata.yml, {erratum.id!r}: kind is one of {', '.join(KINDS)}, not {erratum.kind!r}")
     if erratum.kind == "formula" and not erratum.check:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from vbook.errors import VbookError, nearest
 from vbook.results import Record, records, targets
 
 SIGMAS = 2.0
@@ -30,8 +31,15 @@ def verdicts() -> list[Verdict]:
 def _verdict_on(target: dict, known: dict[str, Record]) -> Verdict:
     record_id, _, metric = (target.get("record") or "").rpartition("/")
     record = known.get(record_id)
-    if record is None or metric not in record.metrics:
+    if record_id and record is None:
+        _check_experiment(target, record_id)
+    if record is None:
         return Verdict(target, "not run")
+    if metric not in record.metrics and (record.status != "complete" or changed(record)):
+        return Verdict(target, "not run")  # what answers it is still to be measured
+    if metric not in record.metrics:
+        hint = nearest(metric, record.metrics)
+        raise VbookError(f"targets.yml, {target['id']!r}: record {record_id!r} has no metric {metric!r}{hint}")
     entry = record.metrics[metric]
     word, difference, tolerance = verdict(
         entry["mean"],
@@ -46,6 +54,14 @@ def _verdict_on(target: dict, known: dict[str, Record]) -> Verdict:
     elif changed(record):
         word = "stale"
     return Verdict(target, word, difference, tolerance, record, metric)
+
+
+def _check_experiment(target: dict, record_id: str) -> None:
+    from vbook.experiments import experiments
+
+    name = record_id.rpartition(".")[0]
+    if name not in experiments():
+        raise VbookError(f"targets.yml, {target['id']!r}: the book has no experiment {name!r}{nearest(name, experiments())}")
 
 
 def verdict(

@@ -5,7 +5,7 @@ from collections import Counter
 
 from vbook import paths
 from vbook.errors import VbookError, nearest
-from vbook.results.record import is_a
+from vbook.results.kinds import is_a
 
 
 def read_list(name: str, text: str | None = None) -> list:

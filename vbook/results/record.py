@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import typing
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -17,8 +16,10 @@ from pathlib import Path
 from vbook import paths
 from vbook.errors import VbookError
 from vbook.profiles import check_profile
+from vbook.results.kinds import expect, expect_keys, expect_least
 
 SCHEMA = 1
+PARTS = ("encoder", "decoder")  # of a network that a record keeps
 DATE = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -119,7 +120,7 @@ def read_record(source) -> Record:
     """The Record in a JSON file; VbookError when the file is no record of this schema or a value isn't of its type."""
     try:
         fields = json.loads(source.read_text(encoding="utf-8"))
-        _expect("the file", fields, dict)
+        expect("the file", fields, dict)
         name = fields.pop("id")
         record = Record(**fields)
         if record.schema == SCHEMA:
@@ -132,19 +133,6 @@ def read_record(source) -> Record:
     return record
 
 
-def is_a(value, kind) -> bool:
-    """``isinstance`` as JSON and YAML mean it: ``float`` is any finite number, and a truth value is no number.
-
-    >>> is_a(3, float), is_a(True, float), is_a("3", float), is_a(float("nan"), float), is_a(None, int | None)
-    (True, False, False, False, True)
-    """
-    if isinstance(value, bool) and kind in (int, float):
-        return False
-    if kind is float:
-        return isinstance(value, int | float) and abs(value) <= sys.float_info.max  # not NaN, nor a whole number too large
-    return isinstance(value, kind)
-
-
 def check_record(record: Record) -> None:
     """VbookError for what ``read_record`` would refuse: before it takes the place of a good one."""
     try:
@@ -155,53 +143,38 @@ def check_record(record: Record) -> None:
 
 def _check(record: Record) -> None:
     for name, kind in typing.get_type_hints(Record).items():
-        _expect(name, getattr(record, name), kind)
+        expect(name, getattr(record, name), kind)
     check_profile(record.profile)
     if not record.seeds:
         raise ValueError("seeds: there is none")
     for seed in record.seeds:
-        _expect("seeds", seed, int)
+        expect("seeds", seed, int)
     if record.status not in ("complete", "partial"):
         raise ValueError(f"status: {record.status!r} is neither complete nor partial")
     for name in ("steps", "examples", "wall_time_s"):
-        _least(name, getattr(record, name), 0)
+        expect_least(name, getattr(record, name), 0)
     if record.status == "partial" and not (record.reason or "").strip():
         raise ValueError("reason: a partial record says why")
     datetime.datetime.strptime(record.date, DATE)
-    _expect_keys("data", record.data, title=str)
+    expect_keys("data", record.data, title=str)
     for name, entry in record.metrics.items():
-        _expect_keys(f"metrics, {name}", entry, mean=float, unit=str)
-        for key, kind in {"standard_error": float, "n": int, "over": str}.items():
-            if entry.get(key) is not None:
-                _expect(f"metrics, {name}, {key}", entry[key], kind)
+        expect_keys(f"metrics, {name}", entry, mean=float, unit=str)
+        for key, kind in {"standard_error": float | None, "n": int, "over": str}.items():
+            if key in entry:
+                expect(f"metrics, {name}, {key}", entry[key], kind)
         for key, least in {"standard_error": 0, "n": 1}.items():
-            _least(f"metrics, {name}, {key}", entry.get(key), least)
+            expect_least(f"metrics, {name}, {key}", entry.get(key), least)
     for name, curve in record.series.items():
-        _expect(f"series, {name}", curve, list)
+        expect(f"series, {name}", curve, list)
         for value in curve:
             if value is not None:  # a curve may have gaps, where nothing was measured
-                _expect(f"series, {name}", value, float)
+                expect(f"series, {name}", value, float)
     for step in record.carried:
-        _expect_keys("carried", step, witness=str, commit=str)
+        expect_keys("carried", step, witness=str, commit=str)
+    if record.artefacts and record.artefacts.keys() != set(PARTS):
+        raise ValueError(f"artefacts: {', '.join(record.artefacts)} where {' and '.join(PARTS)} belong")
     for name, entry in record.artefacts.items():
-        _expect_keys(f"artefacts, {name}", entry, file=str, sha256=str, architecture=dict)
-
-
-def _expect_keys(where: str, entry, **kinds) -> None:
-    _expect(where, entry, dict)
-    for key, kind in kinds.items():
-        _expect(f"{where}, {key}", entry.get(key), kind)
-
-
-def _least(where: str, value, least) -> None:
-    if value is not None and value < least:
-        raise ValueError(f"{where}: {value} is below {least}")
-
-
-def _expect(where: str, value, kind) -> None:
-    if not is_a(value, kind):
-        wanted = {float: "number", int: "whole number", str: "text", list: "list", dict: "mapping"}.get(kind, str(kind))
-        raise ValueError(f"{where}: {value!r} where a {wanted} belongs")
+        expect_keys(f"artefacts, {name}", entry, file=str, sha256=str, architecture=dict)
 
 
 def records() -> dict[str, Record]:

@@ -22,6 +22,9 @@ MARKS = {
 RECORD = re.compile(r"[\w-]+\.(laptop|paper)/\w+")
 COMPANIONS = {"adams": 10, "compound-vae": 11, "replication": 12, "assignment": 13}
 CHAPTERS = 13
+OF_THESIS = range(1, 10)
+# Algorithms are counted through the thesis; these are the chapters they stand in.
+ALGORITHMS = dict(zip(range(1, 8), (2, 2, 3, 3, 5, 7, 7), strict=True))
 SOURCES = {
     "thesis": "The thesis",
     "adams": "Exploiting uncertainty of the loss landscape",
@@ -63,8 +66,28 @@ def chapter_of(target: dict) -> int | None:
         return int(answered[1])
     if "id" not in target:
         return None
-    source, _, rest = target["id"].partition("/")
-    return COMPANIONS[source] if source in COMPANIONS else int(re.match(r"[a-z]+-(\d+)", rest)[1])
+    return place_of(target["id"])
+
+
+def place_of(id: str) -> int:
+    """The chapter of the book that an id such as ``thesis/eq-2.5`` or ``adams/sec-7`` belongs to.
+
+    VbookError for ids that begin with no source, and for places of the thesis that don't exist.
+
+    >>> place_of("thesis/alg-3"), place_of("thesis/table-5.B.2"), place_of("replication/fig-1")
+    (3, 5, 12)
+    """
+    source, _, rest = id.partition("/")
+    if source not in SOURCES:
+        raise VbookError(f"{id!r}: begins with none of thesis, {', '.join(COMPANIONS)}")
+    if source in COMPANIONS:
+        return COMPANIONS[source]
+    found = re.match(r"([a-z]+)-(\d+)", rest)
+    kind, number = found.groups() if found else ("", "0")
+    chapter = ALGORITHMS.get(int(number)) if kind == "alg" else int(number)
+    if chapter not in OF_THESIS:
+        raise VbookError(f"{id!r}: names no place of the thesis, as thesis/table-5.1/… does")
+    return chapter
 
 
 def _checked(entry) -> dict:
@@ -74,11 +97,16 @@ def _checked(entry) -> dict:
     _check_direction(entry, entry["id"])
     if entry["mark"] not in MARKS:
         raise VbookError(f"targets.yml, {entry['id']!r}: {entry['mark']!r} is no mark that a target can have")
-    if source_of(entry) not in SOURCES:
-        raise VbookError(f"targets.yml, {entry['id']!r}: begins with none of thesis, {', '.join(COMPANIONS)}")
-    if source_of(entry) == "thesis" and not re.match(r"thesis/[a-z]+-\d", entry["id"]):
-        raise VbookError(f"targets.yml, {entry['id']!r}: names no place of the thesis, as thesis/table-5.1/… does")
+    check_place("targets.yml", entry["id"])
     return entry
+
+
+def check_place(file: str, id: str) -> None:
+    """VbookError, naming the ``file``, where ``place_of`` finds none for ``id``."""
+    try:
+        place_of(id)
+    except VbookError as error:
+        raise VbookError(f"{file}, {error}") from None
 
 
 def _cells(entry: dict) -> list[dict]:
@@ -92,8 +120,11 @@ def _cells(entry: dict) -> list[dict]:
             raise VbookError(
                 f"targets.yml, '{name}/{row}': {len(given['values'])} values for the {len(entry['columns'])} columns"
             )
-        if unknown := set(map(str, given.get("records") or {})) - entry["columns"].keys():
+        answered = set(map(str, given.get("records") or {}))
+        if unknown := answered - entry["columns"].keys():
             raise VbookError(f"targets.yml, '{name}/{row}': a record for {sorted(unknown)}, which is no column")
+        if empty := [c for c, v in zip(entry["columns"], given["values"], strict=True) if v is None and c in answered]:
+            raise VbookError(f"targets.yml, '{name}/{row}': a record for {empty}, where the source has no number")
         for (column, about), value in zip(entry["columns"].items(), given["values"], strict=True):
             _check_keys(about, f"{name}, column {column}", {"what": str}, SHARED, "column")
             if value is None:

@@ -8,9 +8,8 @@ from pathlib import Path
 from vbook import paths
 from vbook.errors import VbookError, nearest
 from vbook.models import VAE, vae
-from vbook.results.record import read_record, record_path, records, write_with
+from vbook.results.record import PARTS, read_record, record_path, records, write_with
 
-PARTS = ("encoder", "decoder")
 LIMIT = 1_100_000  # bytes a file: they travel in the wheel and in pages
 
 
@@ -39,6 +38,7 @@ def save_weights(
 
 def load_model(record_id: str, device=None) -> VAE:
     """The trained VAE of a record, from its float16 weights; VbookError when a file is missing or is not the one measured."""
+    from safetensors import SafetensorError
     from safetensors.torch import load
 
     if not record_path(record_id).is_file():
@@ -46,7 +46,10 @@ def load_model(record_id: str, device=None) -> VAE:
     record = read_record(record_path(record_id))
     if not record.artefacts:
         raise VbookError(f"record {record_id!r} keeps no weights")
-    model = vae(**record.artefacts["decoder"]["architecture"])
+    try:
+        model = vae(**record.artefacts["decoder"]["architecture"])
+    except (VbookError, TypeError) as error:
+        raise VbookError(f"record {record_id!r}: the architecture of its weights makes no network ({error})") from error
     for part in PARTS:
         entry = record.artefacts[part]
         path = paths.book("weights", entry["file"])
@@ -56,5 +59,12 @@ def load_model(record_id: str, device=None) -> VAE:
         found = hashlib.sha256(blob).hexdigest()
         if found != entry["sha256"]:
             raise VbookError(f"{entry['file']}: sha256 {found}, but the record names {entry['sha256']}")
-        getattr(model, part).load_state_dict({k: v.float() for k, v in load(blob).items()})
+        try:
+            getattr(model, part).load_state_dict({k: v.float() for k, v in load(blob).items()})
+        except (RuntimeError, SafetensorError) as error:
+            raise VbookError(f"{entry['file']}: does not fit the record's architecture ({_first_line(error)})") from error
     return model.to(device or "cpu").eval()
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split("\n")[:2]).strip()
