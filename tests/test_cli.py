@@ -239,11 +239,11 @@ def test_build_refuses_a_folder_with_other_things_in_it(capsys, tmp_path):
     assert code == 2 and "holds thesis.tex" in err and [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_a_terminal_that_has_no_minus_sign_gets_a_question_mark():
+def test_a_terminal_that_has_no_minus_sign_gets_a_hyphen():
     command = [sys.executable, "-m", "vbook.cli", "results", "--chapter", "2"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     found = subprocess.run(command, capture_output=True, env=environment, timeout=120)
-    assert found.returncode == 0 and b"?101" in found.stdout and not found.stderr
+    assert found.returncode == 0 and b"-101.60" in found.stdout and not found.stderr
 
 
 def test_browser_is_named_missing_or_wrong(capsys, monkeypatch):

@@ -32,6 +32,15 @@ def weights(model):
     return torch.cat([model.weight.detach().flatten(), model.bias.detach()])
 
 
+def test_a_model_that_monte_carlo_em_cant_train_is_told():
+    frozen = vae(12, 2, hidden=(6,), seed=1)
+    frozen.decoder.requires_grad_(False)
+    with pytest.raises(VbookError, match="the decoder has nothing to train"):
+        fit_mcem(frozen, torch.rand(20, 12).round(), epochs=1)
+    with pytest.raises(VbookError, match=r"a model with prior\(\) and decode\(z\), which Linear lacks"):
+        fit_mcem(torch.nn.Linear(12, 2), torch.rand(20, 12).round(), epochs=1)
+
+
 def test_log_joint_is_posterior_plus_evidence():
     """(2.2) and Bayes' rule, at any z."""
     z = torch.randn(len(X), 2, generator=torch.Generator().manual_seed(2), **F64)

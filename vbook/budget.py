@@ -1,7 +1,7 @@
 """A time budget, in words or in seconds."""
 
-import math
 import re
+import sys
 
 from vbook.errors import VbookError
 
@@ -16,10 +16,10 @@ def seconds(budget: str | float | None) -> float | None:
     """
     if budget is None:
         return None
-    if isinstance(budget, int | float) and not isinstance(budget, bool) and 0 < budget < math.inf:
+    if isinstance(budget, int | float) and not isinstance(budget, bool) and 0 < budget <= sys.float_info.max:
         return float(budget)
     match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", str(budget).strip().lower())
     total = sum(float(part) * unit for part, unit in zip(match.groups(), _UNITS.values(), strict=True) if part) if match else 0.0
-    if total <= 0:
+    if not 0 < total <= sys.float_info.max:
         raise VbookError(f"a budget is a time such as 90s, 25m or 1h30m, not {budget!r}")
     return total

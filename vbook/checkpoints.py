@@ -8,6 +8,7 @@ import types
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
@@ -152,6 +153,11 @@ def _describe(value, within: tuple) -> str:
         return f"[{', '.join(_describe(v, within) for v in value)}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{k}: {_describe(v, within)}' for k, v in value.items())}}}"
+    if isinstance(value, np.ndarray):
+        return describe_data(torch.from_numpy(value))["data"] if value.dtype.kind in "bifu" else repr(value.tolist())
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float) and value.is_integer():
+        return repr(int(value))  # 1 and 1.0 are one number
     if isinstance(value, bool | int | float | str | None):
         return repr(value)
     return type(value).__name__ if isinstance(value, nn.Module) or not callable(value) else describe_function(value, within)
@@ -163,7 +169,7 @@ def describe_schedule(schedule: Callable[[int], float]) -> list[float]:
     for step in (size * digit for size in (1, 10, 100, 1_000, 10_000, 100_000) for digit in (1, 2, 3, 5, 7)):
         try:
             values.append(float(schedule(step)))
-        except (LookupError, ValueError, ArithmeticError):  # a table that ends, a power too large
+        except (LookupError, ValueError, ArithmeticError, TypeError, RuntimeError):  # a table that ends, a power too large
             break
     return values
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from vbook.checkpoints import Checkpoint, describe_data, describe_model
 from vbook.distributions import draw
-from vbook.errors import Diverged
+from vbook.errors import Diverged, VbookError
 from vbook.hmc import hmc_step, tune
 from vbook.noise import check_seed
-from vbook.training.checks import below_1, check_data, in_words, positive
+from vbook.training.checks import below_1, check_data, check_flags, in_words, positive
 from vbook.training.history import History
 from vbook.training.loop import SAVE_EVERY, Loop, length
 from vbook.training.optimizers import optimizer_for
@@ -74,11 +74,17 @@ def fit_mcem(
     ``on_epoch``, ``checkpoint``, ``budget``, Ctrl-C and the errors are those of ``fit``.
     """
     check_data(model, x)
+    seed = check_seed(seed)
+    check_flags(weight_prior=weight_prior)
+    if not (hasattr(model, "prior") and hasattr(model, "decode")):
+        raise VbookError(f"Monte Carlo EM needs a model with prior() and decode(z), which {type(model).__name__} lacks")
+    if not any(weight.requires_grad for weight in _weights(model)):
+        raise VbookError("the decoder has nothing to train: it has no weights, or all of them are frozen")
     steps = length(len(x), batch_size, epochs, steps)
     positive(transitions=transitions, leapfrogs=leapfrogs, updates=updates, lr=lr, step_size=step_size)
     below_1(target=target, jitter=jitter)
     ascent = optimizer_for("adagrad", _weights(model), lr, 1 / len(x) if weight_prior else 0.0, x.device)
-    shuffle, noise = (torch.Generator(x.device).manual_seed(check_seed(seed) + k) for k in (0, 0x5EED))
+    shuffle, noise = (torch.Generator(x.device).manual_seed(seed + k) for k in (0, 0x5EED))
     chains = draw(model.prior(), len(x), noise)  # (N, Z)
     epsilon = torch.as_tensor(step_size, dtype=chains.dtype, device=x.device).clone()
     history = McemHistory(chains=chains)

@@ -118,6 +118,7 @@ GOOD = dict(id="thesis/eq-1.1", kind="identity", title="t", status="closed", whe
         (dict(title=3), "3 is no title"),
         (dict(where=["a"]), r"\['a'\] is no where"),
         (dict(symbol=3, test={"a": "b"}), "3 is no symbol"),
+        (dict(id="thesis/eq-1.1/"), "'thesis/eq-1.1/': names nothing in its source"),
     ],
 )
 def test_a_bad_entry_is_named(change, message):
@@ -133,6 +134,9 @@ def test_a_bad_entry_is_named(change, message):
         ("entries: []", "a list of entries belongs there"),
         ("", "a list of entries belongs there"),
         ("[a]", "'a': 'a' is no ledger entry, which has id"),
+        ("- {id: bogus/eq-1, kind: claim, title: t, status: open}", "'bogus/eq-1': begins with none of thesis, adams"),
+        ("- {id: thesis/alg-8, kind: claim, title: t, status: open}", "'thesis/alg-8': names no place of the thesis"),
+        ("- {id: thesis/table-14.1, kind: claim, title: t, status: open}", "'thesis/table-14.1': names no place"),
         ("- {id: [", "can't be read as YAML: .*line 1"),
         ("- {id: 3, kind: claim, title: t, status: open}", "3: 3 is no id"),
         ("- {1: a, foo: b}", r"None: missing \['id', 'kind', 'status', 'title'\], unknown \['1', 'foo'\]"),
@@ -150,7 +154,7 @@ def test_an_entry_may_not_stand_twice():
 
 
 def test_open_entries_need_no_proof():
-    row = dict(id="a", kind="claim", title="t", status="open")
+    row = dict(id="adams/a", kind="claim", title="t", status="open")
     assert read_ledger(json.dumps([row])).entries[0].symbol is None
 
 

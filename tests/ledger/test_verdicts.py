@@ -90,6 +90,7 @@ def test_a_target_that_no_record_answers(monkeypatch, record):
     [
         ("ch02-vea-20.laptop/elbo", "'t': the book has no experiment 'ch02-vea-20'; did you mean 'ch02-vae-20'"),
         ("ch02-vae-20.laptop/elbow", "'t': record 'ch02-vae-20.laptop' has no metric 'elbow'; did you mean 'elbo'"),
+        ("ch02-vae-20.paper/elbow", "'t': record 'ch02-vae-20.laptop' has no metric 'elbow'; did you mean 'elbo'"),
     ],
 )
 def test_a_target_that_nothing_can_answer_is_told(monkeypatch, record, words):

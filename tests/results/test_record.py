@@ -91,6 +91,10 @@ def test_a_file_that_is_no_record_is_refused(tmp_path, spoil):
         read_record(path)
 
 
+def artefact(z_dim):
+    return {"file": "x", "sha256": "x", "architecture": {"z_dim": z_dim}}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -111,6 +115,7 @@ def test_a_file_that_is_no_record_is_refused(tmp_path, spoil):
         (dict(series={"epoch": 1}), "series, epoch"),
         (dict(series={"epoch": [1, "two"]}), "series, epoch: 'two' where a number belongs"),
         (dict(artefacts={"encoder": {"file": "x"}, "decoder": {"file": "x"}}), "artefacts, encoder, sha256"),
+        (dict(artefacts={"encoder": artefact(2), "decoder": artefact(3)}), "artefacts, decoder: another architecture"),
         (dict(artefacts={"decoder": {}}), "artefacts: decoder where encoder and decoder belong"),
         (dict(artefacts={"encoder": {}, "decoder": {}, "prior": {}}), "artefacts: encoder, decoder, prior where"),
         (dict(carried=[{"witness": "x"}]), "carried, commit"),

@@ -55,6 +55,8 @@ def test_a_changed_or_missing_file_is_refused(shelf, part):
     [
         ({"x_dim": 12, "z_dim": 2, "hiden": (6,)}, "makes no network .*hiden"),
         ({"x_dim": -12, "z_dim": 2}, "makes no network"),
+        ({"x_dim": 10**18, "z_dim": 2}, "makes no network"),
+        (ARCHITECTURE | {"init_sd": 10**400}, "makes no network"),
         (ARCHITECTURE | {"z_dim": 3}, "encoder.safetensors: does not fit the record's architecture"),
     ],
 )
@@ -79,6 +81,12 @@ def test_a_file_that_holds_no_weights_is_told(shelf):
     path.write_text(json.dumps(fields))
     with pytest.raises(VbookError, match=r"encoder\.safetensors: does not fit"):
         weights.load_model("ch00-sample.laptop")
+
+
+@pytest.mark.parametrize(("device", "words"), [("nope", "unknown device 'nope'"), ("cuda:999", "finds no such device here")])
+def test_a_device_that_is_not_here_is_told(shelf, device, words):
+    with pytest.raises(VbookError, match=words):
+        weights.load_model("ch00-sample.laptop", device)
 
 
 def test_a_record_without_weights_says_so(shelf):

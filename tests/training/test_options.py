@@ -185,7 +185,17 @@ def test_each_step_is_told_with_its_bound():
         (dict(optimizer={"name": "adagrad", "initial_accumulator_value": 1e300}), "without overflow"),
         (dict(optimizer="rmsprop", lr=1e300), "lr, weight_decay or an option of the optimizer is too large for torch.float32"),
         (dict(optimizer="rmsprop", weight_decay=1e300), "is too large for torch.float32"),
+        (dict(optimizer={"name": "rmsprop", "alpha": 1.5}), "optimizer rmsprop: alpha must be at least 0 and below 1, got 1.5"),
         (dict(lr=10**400), "lr must be a positive number, got 1000"),
+        (dict(lr=np.float32(0.1)), r"lr must be a positive number, got np.float32\(0.1\); .item\(\) makes it a number of Python"),
+        (dict(weight_decay=np.float32(0.1)), r"got np.float32\(0.1\); .item\(\) makes it a number of Python's own"),
+        (dict(lr=decay), r"the schedule of lr is called with the step; the function given takes \(start"),
+        (dict(lr=lambda: 0.1), r"the schedule of lr is called with the step; the function given takes \(\)"),
+        (dict(schedules={"beta": decay}, objective=annealed), "the schedule of beta is called with the step; the function"),
+        (dict(lr=lambda step: 1 / (2 - step), batch_size=16), r"lr has nothing for step 2 \(ZeroDivisionError"),
+        (dict(lr=lambda step: 10.0 ** (200 * step), batch_size=16), "has nothing for step 2 .OverflowError|not finite"),
+        (dict(binarize="no"), "binarize must be True or False, got 'no'"),
+        (dict(budget=10**400), "a budget is a time such as 90s"),
         (dict(weight_decay=10**400), "weight_decay must be 0 or more and finite, got 1000"),
         (dict(lr=lambda step: 10**400), "the schedule of lr must give a finite number of at least 0, got 1000"),
         (dict(lr=lambda step: 1j), "the schedule of lr must give a finite number of at least 0, got 1j"),
@@ -242,6 +252,17 @@ def test_options_that_say_the_same_are_the_same(tmp_path):
     assert describe_optimizer({"name": "sgd", "momentum": 1}) == describe_optimizer({"name": "sgd", "momentum": 1.0})
 
 
+def test_a_batch_may_be_larger_than_the_data():
+    ends = [fit(small(), X, epochs=2, batch_size=size).rows for size in (60, 61, 2**63)]
+    assert ends[0] == ends[1] == ends[2]
+
+
+@pytest.mark.parametrize("call", [lambda: warmup(True), lambda: decay(True, 1), lambda: decay(10**400, 1)])
+def test_a_schedule_is_made_of_numbers(call):
+    with pytest.raises(VbookError, match="must be"):
+        call()
+
+
 def test_a_schedule_may_give_any_single_number():
     def ends(lr):
         model = small()
@@ -255,6 +276,7 @@ def test_a_schedule_may_give_any_single_number():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        (dict(weight_prior="no"), "weight_prior must be True or False, got 'no'"),
         (dict(target="a"), "target must be at least 0 and below 1, got 'a'"),
         (dict(jitter=1.0), "jitter must be at least 0 and below 1, got 1.0"),
         (dict(step_size="a"), "step_size must be a positive number, got 'a'"),

@@ -11,6 +11,7 @@ import sys
 import time
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -22,7 +23,7 @@ from vbook.errors import Diverged, VbookError
 from vbook.mcem import fit_mcem
 from vbook.models import vae
 from vbook.objectives import annealed, with_weight_prior
-from vbook.training import decay, fit, loop, warmup
+from vbook.training import decay, fit, fit_many, loop, warmup
 
 X = (torch.rand(60, 12, generator=torch.Generator().manual_seed(0)) < 0.3).float()
 GREY = torch.rand(60, 12, generator=torch.Generator().manual_seed(1))
@@ -415,7 +416,32 @@ def test_code_defaults_and_contents_tell_functions_apart():
     data = torch.ones(2)
     functions = [lambda m: elbo(m), lambda m: elbo_analytic_kl(m), lambda m, k=1: elbo(m), lambda m, k=2: elbo(m), recursive]
     functions += [enclosing(value, elbo) for value in ([1], [2], {"a": 1}, {"a": 2}, data, 2 * data)]
-    assert len({describe_function(f) for f in functions}) == len(functions)
+    for of in (np.float32, np.int64, lambda k: np.full(3, k), lambda k: np.array([k], dtype=object)):
+        functions += [partial(elbo, samples=of(k)) for k in (3, 5)] + [enclosing(of(k), elbo) for k in (3, 5)]
+    told = [describe_function(f) for f in functions]
+    assert len(set(told)) == len(told) - 4, "np.float32(3) and np.int64(3) are one number, plain or enclosed"
+
+
+def test_equal_numbers_are_one_option():
+    told = {describe_function(partial(elbo, samples=value)) for value in (1, 1.0, np.float64(1), np.int64(1), np.float32(1))}
+    assert told == {"elbo(samples=1)"}
+    assert describe_function(partial(elbo, samples=True)) == "elbo(samples=True)"
+
+
+def test_seeds_and_options_of_numpys_can_be_saved(tmp_path):
+    for _ in range(2):  # begun, and found again
+        run("adam", seed=np.int64(4), checkpoint=tmp_path / "one")
+        fit_mcem(vae(12, 2, hidden=(6,), seed=1), X, epochs=1, seed=np.int64(4), checkpoint=tmp_path / "mcem")
+        models = [vae(12, 2, hidden=(6,), seed=1) for _ in "ab"]
+        options = {"beta": [np.float32(0.5), torch.tensor(1.0)]}
+        for together in (True, False):
+            where = dict(checkpoint=tmp_path / f"{together}", together=together)
+            fit_many(models, X, annealed, epochs=1, options=options, **where)
+
+
+def test_a_schedule_that_ends_in_nothing_can_be_described():
+    assert describe_schedule({1: 0.1, 2: 0.2}.get) == [0.1, 0.2]
+    assert describe_schedule(lambda step: 1j) == []
 
 
 def test_another_activation_is_another_model(tmp_path):

@@ -1,5 +1,6 @@
 """The command line: ``vbook run``, ``build``, ``data``, ``reproduce``, ``results``, ``bench``; each loads what it needs."""
 
+import codecs
 import errno
 import io
 import sys
@@ -33,9 +34,9 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line: exit code 2 and one line for what a user can mend, 130 after Ctrl-C."""
-    for stream in (sys.stdout, sys.stderr):  # a terminal without minus signs and Greek letters shows question marks
+    for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="vbook")
     try:
         app(args, prog_name="vbook")
     except VbookError as error:
@@ -49,6 +50,15 @@ def main(args: list[str] | None = None) -> None:
         if end.code == 130:
             _end("interrupted; what was finished is kept, nothing is half written", 130)
         raise
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """What is shown for a character that the terminal lacks: a number must not lose its sign."""
+    known = {"\N{MINUS SIGN}": "-", "±": "+-", "–": "-", "×": "x", "…": "..."}
+    return "".join(known.get(character, "?") for character in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("vbook", _plain)
 
 
 def _end(message: str, code: int):

@@ -9,6 +9,7 @@ from typing import get_type_hints
 
 from vbook.errors import VbookError, nearest
 from vbook.results.lists import check_fields, check_once, read_list
+from vbook.results.target import SOURCES, check_place
 
 PLACED = ("section", "definition", "figure", "table", "question")  # need a place in the book
 TESTED = ("identity", "estimator", "algorithm", "claim")  # need a symbol and a test as well
@@ -85,11 +86,22 @@ def read_ledger(text: str | None = None) -> Ledger:
     return Ledger(entries)
 
 
+def is_numbered(id: str) -> bool:
+    """Whether ``id`` names a place of the thesis by a number that begins with its chapter's, or an algorithm.
+
+    >>> is_numbered("thesis/sec-2.9.2"), is_numbered("thesis/rq-1"), is_numbered("adams/eq-1")
+    (True, False, False)
+    """
+    return bool(re.match(r"thesis/(?!rq)[a-z]+-(?:fig-)?\d", id))
+
+
 def _entry(row) -> Entry:
     kinds = get_type_hints(Entry)
     needed = {name: kinds.pop(name) for name in ("id", "kind", "title", "status")}
     check_fields("ledger.yml", row.get("id") if isinstance(row, dict) else row, row, needed, kinds, "ledger entry")
     entry = Entry(**row)
+    if entry.id.partition("/")[0] not in SOURCES or is_numbered(entry.id):
+        check_place("ledger.yml", entry.id)
     if entry.kind not in KINDS:
         raise VbookError(f"ledger.yml, {entry.id!r}: unknown kind {entry.kind!r}{nearest(entry.kind, KINDS)}")
     if entry.status not in ("open", "closed"):

@@ -31,15 +31,10 @@ def verdicts() -> list[Verdict]:
 def _verdict_on(target: dict, known: dict[str, Record]) -> Verdict:
     record_id, _, metric = (target.get("record") or "").rpartition("/")
     record = known.get(record_id)
-    if record_id and record is None:
-        _check_experiment(target, record_id)
-    if record is None:
+    if record is None or metric not in record.metrics:
+        if record_id:
+            _check_answer(target, record_id.rpartition(".")[0], metric, known)
         return Verdict(target, "not run")
-    if metric not in record.metrics and (record.status != "complete" or changed(record)):
-        return Verdict(target, "not run")  # what answers it is still to be measured
-    if metric not in record.metrics:
-        hint = nearest(metric, record.metrics)
-        raise VbookError(f"targets.yml, {target['id']!r}: record {record_id!r} has no metric {metric!r}{hint}")
     entry = record.metrics[metric]
     word, difference, tolerance = verdict(
         entry["mean"],
@@ -56,12 +51,17 @@ def _verdict_on(target: dict, known: dict[str, Record]) -> Verdict:
     return Verdict(target, word, difference, tolerance, record, metric)
 
 
-def _check_experiment(target: dict, record_id: str) -> None:
+def _check_answer(target: dict, name: str, metric: str, known: dict[str, Record]) -> None:
+    """VbookError for a target that no run can answer: of an unknown experiment, or with a metric that its records lack."""
     from vbook.experiments import experiments
 
-    name = record_id.rpartition(".")[0]
     if name not in experiments():
         raise VbookError(f"targets.yml, {target['id']!r}: the book has no experiment {name!r}{nearest(name, experiments())}")
+    for record in known.values():  # of any profile: all have the same metrics
+        current = record.experiment == name and record.status == "complete" and not changed(record)
+        if current and metric not in record.metrics:
+            hint = nearest(metric, record.metrics)
+            raise VbookError(f"targets.yml, {target['id']!r}: record {record.id!r} has no metric {metric!r}{hint}")
 
 
 def verdict(

@@ -4,6 +4,7 @@ import functools
 import re
 
 from vbook.errors import VbookError
+from vbook.results.kinds import is_a
 from vbook.results.lists import check_fields, check_once, read_list
 
 FIELDS = {"id": str, "value": float, "unit": str, "direction": str, "protocol": str, "mark": str, "source": str}
@@ -80,9 +81,11 @@ def place_of(id: str) -> int:
     source, _, rest = id.partition("/")
     if source not in SOURCES:
         raise VbookError(f"{id!r}: begins with none of thesis, {', '.join(COMPANIONS)}")
+    if not rest or rest.endswith("/"):
+        raise VbookError(f"{id!r}: names nothing in its source, as thesis/table-5.1/… does")
     if source in COMPANIONS:
         return COMPANIONS[source]
-    found = re.match(r"([a-z]+)-(\d+)", rest)
+    found = re.match(r"([a-z]+)-(?:fig-)?(\d+)", rest)
     kind, number = found.groups() if found else ("", "0")
     chapter = ALGORITHMS.get(int(number)) if kind == "alg" else int(number)
     if chapter not in OF_THESIS:
@@ -121,6 +124,8 @@ def _cells(entry: dict) -> list[dict]:
                 f"targets.yml, '{name}/{row}': {len(given['values'])} values for the {len(entry['columns'])} columns"
             )
         answered = set(map(str, given.get("records") or {}))
+        if wrong := [record for record in (given.get("records") or {}).values() if not is_a(record, str) or not record]:
+            raise VbookError(f"targets.yml, '{name}/{row}': record {wrong[0]!r} is no <experiment>.<profile>/<metric>")
         if unknown := answered - entry["columns"].keys():
             raise VbookError(f"targets.yml, '{name}/{row}': a record for {sorted(unknown)}, which is no column")
         if empty := [c for c, v in zip(entry["columns"], given["values"], strict=True) if v is None and c in answered]:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from vbook import paths
+from vbook.devices import check_device
 from vbook.errors import VbookError, nearest
 from vbook.models import VAE, vae
 from vbook.results.record import PARTS, read_record, record_path, records, write_with
@@ -43,13 +44,14 @@ def load_model(record_id: str, device=None) -> VAE:
 
     if not record_path(record_id).is_file():
         raise VbookError(f"no record {record_id!r}{nearest(record_id, records())}")
+    device = check_device("cpu" if device is None else device)
     record = read_record(record_path(record_id))
     if not record.artefacts:
         raise VbookError(f"record {record_id!r} keeps no weights")
     try:
         model = vae(**record.artefacts["decoder"]["architecture"])
-    except (VbookError, TypeError) as error:
-        raise VbookError(f"record {record_id!r}: the architecture of its weights makes no network ({error})") from error
+    except (VbookError, TypeError, RuntimeError, OverflowError) as error:
+        raise VbookError(f"record {record_id!r}: its architecture makes no network ({_first_line(error)})") from error
     for part in PARTS:
         entry = record.artefacts[part]
         path = paths.book("weights", entry["file"])
@@ -63,7 +65,7 @@ def load_model(record_id: str, device=None) -> VAE:
             getattr(model, part).load_state_dict({k: v.float() for k, v in load(blob).items()})
         except (RuntimeError, SafetensorError) as error:
             raise VbookError(f"{entry['file']}: does not fit the record's architecture ({_first_line(error)})") from error
-    return model.to(device or "cpu").eval()
+    return model.to(device).eval()
 
 
 def _first_line(error: Exception) -> str:

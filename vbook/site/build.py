@@ -191,7 +191,9 @@ def _no_address_grammars():
 def _mistakes(said: str, result) -> str:
     """The lines of Sphinx's talk that say what is wrong."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
-    lines = [line for line in plain.splitlines() if re.search(r"WARNING|ERROR|CRITICAL|mistakes|^  \S", line)]
+    lines = [
+        line for line in plain.splitlines() if re.search(r"WARNING|ERROR|CRITICAL|mistakes|^  \S|^\w*(Error|Exception)\b", line)
+    ]
     return "\n".join(dict.fromkeys(lines)) or plain[-2000:] or repr(result)
 
 

@@ -1,14 +1,13 @@
 """The pages that are made from data, as directives that write Markdown: here coverage and the state of the book."""
 
-import re
 from collections import Counter
 
 from docutils import nodes
 
 from vbook.ledger import KINDS, Entry, Erratum, Ledger, Verdict, errata, ledger, verdicts
-from vbook.ledger.errata import ALGORITHMS
+from vbook.ledger.entries import is_numbered
 from vbook.ledger.verdicts import WORDS
-from vbook.results.target import SOURCES
+from vbook.results.target import SOURCES, place_of
 from vbook.site import places
 from vbook.site.errata_page import Errata
 from vbook.site.generated import Page, table
@@ -69,10 +68,8 @@ def parts(known: Ledger) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = {f"The thesis, chapter {chapter}": [] for chapter in sorted({*known.equations, "8"})}
     found |= {"The thesis as a whole": []} | {title: [] for source, title in SOURCES.items() if source != "thesis"}
     for entry in known.entries:
-        source, _, rest = entry.id.partition("/")
-        numbered = re.match(r"(?!rq)[a-z]+-(?:fig-)?(\d)", rest)  # a research question's number is no chapter's
-        chapter = numbered and (ALGORITHMS.get(rest) or numbered[1])
-        name = f"The thesis, chapter {chapter}" if chapter else "The thesis as a whole"
+        source = entry.id.partition("/")[0]
+        name = f"The thesis, chapter {place_of(entry.id)}" if is_numbered(entry.id) else "The thesis as a whole"
         found[name if source == "thesis" else SOURCES[source]].append(entry)
     return {name: entries for name, entries in found.items() if entries}
 

@@ -24,7 +24,7 @@ from vbook.checkpoints import (
 )
 from vbook.noise import check_seed
 from vbook.training.averaging import Average
-from vbook.training.checks import check_data, check_probabilities
+from vbook.training.checks import check_data, check_flags, check_probabilities
 from vbook.training.history import History
 from vbook.training.loop import SAVE_EVERY, Loop, length
 from vbook.training.optimizers import describe_optimizer, optimizer_for
@@ -88,12 +88,14 @@ def fit(
     finite, with step and term, or when the last update has spoilt the weights.
     """
     check_data(model, x)
+    seed = check_seed(seed)
+    check_flags(binarize=binarize)
     steps = length(len(x), batch_size, epochs, steps)
     check_rates(lr, weight_decay)
     check_schedules(schedules, objective)
     optimizer_of = partial(optimizer_for, optimizer, lr=lr, weight_decay=weight_decay, device=x.device)
     ascent = optimizer_of(model.parameters())
-    shuffle, noise, pixels = (torch.Generator(x.device).manual_seed(check_seed(seed) + k) for k in (0, 0x5EED, 0xB175))
+    shuffle, noise, pixels = (torch.Generator(x.device).manual_seed(seed + k) for k in (0, 0x5EED, 0xB175))
     history = History()
     loop = Loop(
         model,

@@ -27,14 +27,18 @@ def positive(**sizes) -> None:
     for name, value in sizes.items():
         kind, types = ("number", int | float) if name in FRACTIONS else ("integer", int)
         if isinstance(value, bool) or not isinstance(value, types) or not value > 0 or not is_finite(value):
-            raise VbookError(f"{name} must be a positive {kind}, got {value!r}")
+            raise VbookError(f"{name} must be a positive {kind}, got {value!r}{_own(value)}")
 
 
 def at_least_0(**numbers) -> None:
     """VbookError for the first of ``numbers`` that is not a finite number of at least 0."""
     for name, value in numbers.items():
         if not isinstance(value, int | float) or not is_finite(value) or value < 0:
-            raise VbookError(f"{name} must be 0 or more and finite, got {value!r}")
+            raise VbookError(f"{name} must be 0 or more and finite, got {value!r}{_own(value)}")
+
+
+def _own(value) -> str:
+    return "; .item() makes it a number of Python's own" if hasattr(value, "item") and is_number(value) else ""
 
 
 def below_1(**shares) -> None:
@@ -42,6 +46,13 @@ def below_1(**shares) -> None:
     for name, value in shares.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
             raise VbookError(f"{name} must be at least 0 and below 1, got {value!r}")
+
+
+def check_flags(**flags) -> None:
+    """VbookError for the first of ``flags`` that is neither True nor False."""
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise VbookError(f"{name} must be True or False, got {value!r}")
 
 
 def is_number(value) -> bool:

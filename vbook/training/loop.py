@@ -62,8 +62,8 @@ class Batches:
     """Minibatches of ``n`` data points: every epoch goes through all of them in an order of its own, drawn from ``generator``."""
 
     def __init__(self, n: int, batch_size: int, generator: torch.Generator):
-        self.n, self.batch_size, self.generator = n, batch_size, generator
-        self.per_epoch, self.epoch = math.ceil(n / batch_size), None
+        self.n, self.batch_size, self.generator = n, min(batch_size, n), generator
+        self.per_epoch, self.epoch = math.ceil(n / self.batch_size), None
 
     def __getitem__(self, step: int) -> tuple[int, Tensor, bool]:
         """Of a step (from 0): its epoch (from 1), the indices of its data points, whether it is the epoch's last.

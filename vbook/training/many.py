@@ -150,6 +150,7 @@ def _options(options, count: int) -> dict[str, list[float]]:
     for name, values in options.items():
         if wrong := [value for value in values if not isinstance(value, bool) and not is_finite(value)]:
             raise VbookError(f"{name} must be a finite number for each model, got {wrong[0]!r}")
+        options[name] = [value.item() if hasattr(value, "item") else value for value in values]
     return options
 
 

@@ -29,6 +29,12 @@ def _number(value) -> float:
     return float(value)
 
 
+def _share(value) -> float:
+    if not is_finite(value) or not 0 <= value < 1:
+        raise ValueError("at least 0 and below 1")
+    return float(value)
+
+
 def _pair(value) -> tuple[float, float]:
     if not isinstance(value, tuple | list) or len(value) != 2 or not all(map(is_finite, value)):
         raise ValueError("a pair of finite numbers")
@@ -38,7 +44,7 @@ def _pair(value) -> tuple[float, float]:
 OPTIONS = {  # of PyTorch's, those with which a recorded or a resumed run is still the same run
     "adam": {"betas": _pair, "eps": _number, "amsgrad": _flag},
     "adagrad": {"initial_accumulator_value": _number, "eps": _number},
-    "rmsprop": {"alpha": _number, "eps": _number, "momentum": _number, "centered": _flag},
+    "rmsprop": {"alpha": _share, "eps": _number, "momentum": _number, "centered": _flag},
     "sgd": {"momentum": _number, "nesterov": _flag},
 }
 

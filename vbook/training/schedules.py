@@ -4,9 +4,8 @@
 objective: the weight of the KL, the minimum of free bits.
 """
 
-import math
+import inspect
 from collections.abc import Callable, Mapping
-from numbers import Real
 
 from vbook.errors import VbookError
 from vbook.training.checks import at_least_0, check_objective, is_finite, positive
@@ -19,7 +18,7 @@ def warmup(steps: int) -> Callable[[int], float]:
     >>> [beta(step) for step in range(1, 7)]
     [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
     """
-    if not isinstance(steps, Real) or not 1 <= steps < math.inf or steps != int(steps):
+    if not is_finite(steps) or not 1 <= steps or steps != int(steps):
         raise VbookError(f"steps must be a whole number of at least 1, got {steps!r}")
     return lambda step: min(1.0, (step - 1) / steps)
 
@@ -31,7 +30,7 @@ def decay(start: float, halflife: float) -> Callable[[int], float]:
     >>> [rate(step) for step in (1, 3, 5)]
     [0.1, 0.05, 0.025]
     """
-    if not all(isinstance(value, Real) and 0 < value < math.inf for value in (start, halflife)):
+    if not all(is_finite(value) and value > 0 for value in (start, halflife)):
         raise VbookError(f"start and halflife must be finite numbers above 0, got {start!r} and {halflife!r}")
     return lambda step: start * 0.5 ** ((step - 1) / halflife)
 
@@ -40,7 +39,7 @@ def value_at(schedule: Callable[[int], float], name: str, step: int) -> float:
     """What the ``schedule`` of ``name`` gives at ``step``; VbookError if that is no finite number, or a rate below 0."""
     try:
         value = schedule(step)
-    except LookupError as error:
+    except (LookupError, ArithmeticError, ValueError) as error:  # a table that ends, a power too large, a root of -1
         raise VbookError(f"the schedule of {name} has nothing for step {step} ({type(error).__name__}: {error})") from error
     if not is_finite(value) or (name == "lr" and value < 0):
         kind = "a finite number of at least 0" if name == "lr" else "a finite number"
@@ -48,9 +47,22 @@ def value_at(schedule: Callable[[int], float], name: str, step: int) -> float:
     return float(value)
 
 
+def check_of_step(schedule, name: str) -> None:
+    """VbookError where the ``schedule`` of ``name`` can't be called with a step alone."""
+    try:
+        signature = inspect.signature(schedule)
+    except (TypeError, ValueError):  # not every callable tells
+        return
+    try:
+        signature.bind(1)
+    except TypeError:
+        raise VbookError(f"the schedule of {name} is called with the step; the function given takes {signature}") from None
+
+
 def check_rates(lr, weight_decay: float) -> None:
     """VbookError unless ``lr`` is above 0 (a schedule may begin at 0) and ``weight_decay`` finite and not below 0."""
     if callable(lr):
+        check_of_step(lr, "lr")
         value_at(lr, "lr", 1)
     else:
         positive(lr=lr)
@@ -67,3 +79,4 @@ def check_schedules(schedules, objective: Callable) -> None:
             raise VbookError(
                 f"the schedule of {name} must be a function of the step, got {value!r}; a constant goes to the objective"
             )
+        check_of_step(value, name)
