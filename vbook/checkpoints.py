@@ -1,14 +1,10 @@
 """Checkpoints of a run: one safetensors file, its facts as JSON in the header, replaced in one piece, resumed bit for bit."""
 
-import functools
-import hashlib
 import json
 import os
-import types
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
@@ -96,82 +92,6 @@ def saved_state(path: Path) -> dict | None:
         return None
     tensors, facts = _open(path)
     return _unpack(facts["state"], tensors)
-
-
-def describe_model(model: nn.Module) -> dict:
-    """The names, shapes and types of what a model's checkpoint holds, with its device."""
-    state = model.state_dict()
-    shapes = {name: f"{'×'.join(map(str, t.shape)) or 'scalar'} {str(t.dtype)[6:]}" for name, t in state.items()}
-    layers = [" ".join(repr(layer).split()) for layer in model.modules() if not list(layer.children())]
-    return {"model": shapes, "layers": layers, "device": next((t.device.type for t in state.values()), "cpu")}
-
-
-def describe_data(x: Tensor) -> dict:
-    """Shape, type and sha256 of a data set."""
-    digest = hashlib.sha256(x.detach().cpu().contiguous().numpy().data).hexdigest()
-    return {"data": f"{'×'.join(map(str, x.shape))} {str(x.dtype)[6:]}, sha256 {digest[:16]}"}
-
-
-def describe_function(function, within: tuple = ()) -> str:
-    """The name of an objective with its options, also through ``functools.partial``.
-
-    One that was made inside another function, or has no name, is told by a digest of its code and by what it encloses.
-    """
-    if isinstance(function, functools.partial):
-        options = [_describe(v, within) for v in function.args]
-        options += [f"{k}={_describe(v, within)}" for k, v in sorted(function.keywords.items())]
-        return f"{describe_function(function.func, within)}({', '.join(options)})"
-    name, code = getattr(function, "__name__", type(function).__name__), getattr(function, "__code__", None)
-    if code is None or "<" not in function.__qualname__:
-        return name
-    known = [hashlib.sha256(repr(_code(code)).encode()).hexdigest()[:8]]
-    known += [_describe(value, within) for value in function.__defaults__ or ()]
-    known += [_describe(cell.cell_contents, within) for cell in function.__closure__ or ()]
-    return f"{name.strip('<>')}[{', '.join(known)}]"
-
-
-def _code(code) -> tuple:
-    """What a code object does, without the addresses of those inside it."""
-    consts = [_code(c) if isinstance(c, types.CodeType) else _in_order(c) for c in code.co_consts]
-    return code.co_code, code.co_names, consts
-
-
-def _in_order(value) -> str:
-    """``repr``, the same in every process: the order of a set of texts is not."""
-    return f"{{{', '.join(sorted(map(repr, value)))}}}" if isinstance(value, set | frozenset) else repr(value)
-
-
-def _describe(value, within: tuple) -> str:
-    if id(value) in within:
-        return "itself"
-    within = (*within, id(value))
-    if isinstance(value, Tensor):
-        return describe_data(value)["data"]
-    if isinstance(value, set | frozenset):
-        return _in_order(value)
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_describe(v, within) for v in value)}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{k}: {_describe(v, within)}' for k, v in value.items())}}}"
-    if isinstance(value, np.ndarray):
-        return describe_data(torch.from_numpy(value))["data"] if value.dtype.kind in "bifu" else repr(value.tolist())
-    value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, float) and value.is_integer():
-        return repr(int(value))  # 1 and 1.0 are one number
-    if isinstance(value, bool | int | float | str | None):
-        return repr(value)
-    return type(value).__name__ if isinstance(value, nn.Module) or not callable(value) else describe_function(value, within)
-
-
-def describe_schedule(schedule: Callable[[int], float]) -> list[float]:
-    """A schedule by its values at some steps, near and far, as far as it has any: what it is called says little about it."""
-    values = []
-    for step in (size * digit for size in (1, 10, 100, 1_000, 10_000, 100_000) for digit in (1, 2, 3, 5, 7)):
-        try:
-            values.append(float(schedule(step)))
-        except (LookupError, ValueError, ArithmeticError, TypeError, RuntimeError):  # a table that ends, a power too large
-            break
-    return values
 
 
 def _tensors(name: str, part) -> dict[str, Tensor]:

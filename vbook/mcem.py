@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vbook.checkpoints import Checkpoint, describe_data, describe_model
+from vbook.checkpoints import Checkpoint
+from vbook.descriptions import describe_data, describe_model
 from vbook.distributions import draw
 from vbook.errors import Diverged, VbookError
 from vbook.hmc import hmc_step, tune
@@ -75,7 +76,7 @@ def fit_mcem(
     """
     check_data(model, x)
     seed = check_seed(seed)
-    check_flags(weight_prior=weight_prior)
+    check_flags(weight_prior=weight_prior, progress=progress)
     if not (hasattr(model, "prior") and hasattr(model, "decode")):
         raise VbookError(f"Monte Carlo EM needs a model with prior() and decode(z), which {type(model).__name__} lacks")
     if not any(weight.requires_grad for weight in _weights(model)):

@@ -134,6 +134,10 @@ def test_a_bad_entry_is_named(change, message):
         ("entries: []", "a list of entries belongs there"),
         ("", "a list of entries belongs there"),
         ("[a]", "'a': 'a' is no ledger entry, which has id"),
+        ("- {id: thesis/banana, kind: claim, title: t, status: open}", "'thesis/banana': an id is <source>/<kind>-<place>"),
+        ("- {id: thesis/eq-2, kind: claim, title: t, status: open}", "'thesis/eq-2': an id is <source>/<kind>-<place>"),
+        ("- {id: 'thesis/eq-2.1 ', kind: claim, title: t, status: open}", "'thesis/eq-2.1 ': an id is <source>"),
+        ("- {id: adams/, kind: claim, title: t, status: open}", "'adams/': names nothing in its source"),
         ("- {id: bogus/eq-1, kind: claim, title: t, status: open}", "'bogus/eq-1': begins with none of thesis, adams"),
         ("- {id: thesis/alg-8, kind: claim, title: t, status: open}", "'thesis/alg-8': names no place of the thesis"),
         ("- {id: thesis/table-14.1, kind: claim, title: t, status: open}", "'thesis/table-14.1': names no place"),
@@ -154,7 +158,7 @@ def test_an_entry_may_not_stand_twice():
 
 
 def test_open_entries_need_no_proof():
-    row = dict(id="adams/a", kind="claim", title="t", status="open")
+    row = dict(id="adams/claim-a", kind="claim", title="t", status="open")
     assert read_ledger(json.dumps([row])).entries[0].symbol is None
 
 

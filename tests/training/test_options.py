@@ -160,6 +160,8 @@ def test_each_step_is_told_with_its_bound():
         (dict(rows_at=[1, 2]), "rows_at names step 2, but the run has the steps 1 to 1"),
         (dict(rows_at=[0]), "rows_at names step 0"),
         (dict(rows_at=np.array([1, 2])), "rows_at names step 2, but the run has the steps 1 to 1"),
+        (dict(rows_at=np.array(3)), r"rows_at must hold steps, as a list or a set does, got array\(3\)"),
+        (dict(progress="no"), "progress must be True or False, got 'no'"),
         (dict(rows_at=2), "rows_at must hold steps, as a list or a set does, got 2"),
         (dict(rows_at=["a"]), r"rows_at must hold whole numbers, .* got \['a'\]"),
         (dict(rows_at=[0.5]), r"rows_at must hold whole numbers, .* got \[0.5\]"),
@@ -250,6 +252,11 @@ def test_options_that_say_the_same_are_the_same(tmp_path):
     assert ends[0] == ends[1] == ends[2]
     fit(small(), X, epochs=2, optimizer="adam", checkpoint=tmp_path / "0")  # begun with the first, and no other run
     assert describe_optimizer({"name": "sgd", "momentum": 1}) == describe_optimizer({"name": "sgd", "momentum": 1.0})
+
+
+def test_a_model_without_an_encoder_is_told():
+    with pytest.raises(VbookError, match=r"the objective needs a model with encode\(\), which Linear lacks"):
+        fit(nn.Linear(12, 2), X, epochs=1)
 
 
 def test_a_batch_may_be_larger_than_the_data():

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from safetensors import safe_open
 
 from vbook import checkpoints, paths
 from vbook.bounds import elbo, elbo_analytic_kl
-from vbook.checkpoints import describe_function, describe_schedule
+from vbook.descriptions import describe_function, describe_schedule
 from vbook.errors import Diverged, VbookError
 from vbook.mcem import fit_mcem
 from vbook.models import vae
@@ -202,8 +203,8 @@ def test_a_budget_stops_at_a_checkpoint_and_the_next_call_goes_on(tmp_path):
         (dict(weight_decay=0.1), "weight_decay is 0.0 there and 0.1 here"),
         (dict(average=0.5), "average is None there and 0.5 here"),
         (dict(patience=2, watch="train"), "patience is None there and 2 here"),
-        (dict(lr=warmup(3)), r"lr is 0.001 there and \[0\.0, 0\.3"),
-        (dict(schedules={"samples": lambda step: 1}), r"schedules samples is absent there and \[1\.0"),
+        (dict(lr=warmup(3)), r"lr is 0.001 there and 0 at step 1, 0.333333 at 2, 1 at 10"),
+        (dict(schedules={"samples": lambda step: 1}), r"schedules samples is absent there and 1 at step 1"),
         (dict(rows_at=[4]), r"rows_at is None there and \[4\] here"),
         (dict(binarize=True), "binarize is False there and True here"),
         (dict(optimizer="sgd"), "optimizer is adam there and sgd here"),
@@ -225,7 +226,7 @@ def test_a_schedule_is_known_by_its_values(tmp_path):
     file = tmp_path / "run.safetensors"
     run("adam", objective=annealed, schedules={"beta": warmup(3)}, checkpoint=file)
     run("adam", objective=annealed, schedules={"beta": warmup(3)}, checkpoint=file)
-    with pytest.raises(VbookError, match=r"schedules beta is \[0\.0, 0\.3.* there and \[0\.0, 0\.5"):
+    with pytest.raises(VbookError, match=r"beta is 0 at step 1, 0.333333 at 2, .* there and 0 at step 1, 0.5 at 2"):
         run("adam", objective=annealed, schedules={"beta": warmup(2)}, checkpoint=file)
 
 
@@ -401,12 +402,10 @@ def test_objectives_are_told_apart_by_what_they_enclose(one, other, tmp_path):
 def test_descriptions_are_the_same_in_the_next_process():
     """No address of an object is in them."""
     known = describe_function(partial(with_weight_prior(elbo, 3), inner=elbo, f=lambda x: [y for y in x if y], model=small()))
-    assert re.fullmatch(r"penalized\[\w{8}, 3, elbo\]\(f=lambda\[\w{8}\], inner=elbo, model=VAE\)", known)
-    told = "from vbook.checkpoints import describe_function; print(describe_function(lambda x: (lambda y: y in {'a', 'b', 'c'})))"
+    assert re.fullmatch(r"penalized\[\w{8}, generator=None, 3, elbo\]\(f=lambda\[\w{8}\], inner=elbo, model=VAE \w{8}\)", known)
+    told = "from vbook.descriptions import describe_function; print(describe_function(lambda x: (lambda y: y in {'a', 'b', 'c'})))"
     said = {subprocess.run([sys.executable, "-c", told], capture_output=True, text=True).stdout for _ in range(2)}
     assert len(said) == 1 and said != {""}
-    assert describe_schedule([0.1, 0.2].__getitem__) == [0.2]
-    assert len(describe_schedule(lambda step: 1.01**step)) < 30
 
 
 def test_code_defaults_and_contents_tell_functions_apart():
@@ -439,9 +438,98 @@ def test_seeds_and_options_of_numpys_can_be_saved(tmp_path):
             fit_many(models, X, annealed, epochs=1, options=options, **where)
 
 
-def test_a_schedule_that_ends_in_nothing_can_be_described():
-    assert describe_schedule({1: 0.1, 2: 0.2}.get) == [0.1, 0.2]
-    assert describe_schedule(lambda step: 1j) == []
+def test_a_schedule_is_told_by_all_of_its_values():
+    drops = [lambda step, at=at: 0.1 if step < at else 0.01 for at in (11, 19, 400, 500, 3_500, 100_001)]
+    told = [describe_schedule(f) for f in drops]
+    assert len(set(told)) == len(told)
+    assert "0.1 at 100, 0.01 at 1000, 0.01 at 10000, 0.01 at 100000, in all " in told[2]
+    spent = iter([0.1, 0.2])
+    for table in ({1: 0.1, 2: 0.2}.get, [0.0, 0.1, 0.2].__getitem__, lambda step: next(spent)):
+        assert describe_schedule(table) == describe_schedule({1: 0.1, 2: 0.2}.__getitem__)
+    assert describe_schedule(lambda step: 1j) == describe_schedule([].__getitem__)
+
+
+GLOBAL, OTHER = 0.5, 0.5
+
+
+def reads_a_global(model, x, generator=None):
+    return GLOBAL * elbo(model, x, generator=generator)
+
+
+class Settings:
+    __slots__ = ("beta",)
+
+    def __init__(self, beta):
+        self.beta = beta
+
+
+class Weighted:
+    def __init__(self, beta):
+        self.beta = beta
+
+    def __call__(self, model, x, generator=None):
+        return self.beta * elbo(model, x, generator=generator)
+
+
+def keyword_only(beta):
+    def objective(model, x, *, beta=beta, generator=None):
+        return beta * elbo(model, x, generator=generator)
+
+    return objective
+
+
+APART = {
+    "keyword-only default": keyword_only,
+    "object in a closure": lambda beta: enclosing(SimpleNamespace(beta=beta), elbo),
+    "object with slots": lambda beta: enclosing(Settings(beta), elbo),
+    "object that is called": Weighted,
+    "method": lambda beta: Weighted(beta).__call__,
+    "network in a closure": lambda beta: enclosing(vae(12, 2, hidden=(6,), seed=int(2 * beta)), elbo),
+    "tensor of another type": lambda beta: partial(elbo, samples=torch.full((2,), beta, dtype=torch.bfloat16)),
+    "reversed array": lambda beta: partial(elbo, samples=(beta * np.arange(4.0))[::-1]),
+    "big-endian array": lambda beta: partial(elbo, samples=np.full(2, beta, dtype=">f8")),
+}
+
+
+@pytest.mark.parametrize("way", APART)
+def test_whatever_decides_the_numbers_tells_objectives_apart(way):
+    one, same, other = (describe_function(APART[way](beta)) for beta in (0.5, 0.5, 3.0))
+    assert one == same != other
+
+
+def test_a_global_that_an_objective_reads_is_part_of_it(monkeypatch):
+    before = describe_function(reads_a_global)
+    monkeypatch.setitem(globals(), "OTHER", 3.0)
+    assert describe_function(reads_a_global) == before
+    monkeypatch.setitem(globals(), "GLOBAL", 3.0)
+    assert describe_function(reads_a_global) != before
+
+
+def test_the_weights_that_are_trained_are_no_part_of_the_objective():
+    model = small()
+    inside = enclosing(model.decoder, elbo)
+    before = describe_function(inside, model)
+    with torch.no_grad():
+        next(model.decoder.parameters()).add_(1)
+    assert describe_function(inside, model) == before and describe_function(inside) != describe_function(inside, model)
+
+
+def test_what_is_not_there_yet_or_not_one_by_one():
+    def early():
+        return late
+
+    assert "empty" in describe_function(early)
+    late = 1
+    assert "empty" not in describe_function(early)
+    with pytest.raises(VbookError, match=r"can't tell tensors of layout torch\.sparse_coo"):
+        describe_function(partial(elbo, samples=torch.ones(2).to_sparse()))
+
+
+def test_half_precision_can_be_resumed(tmp_path):
+    models = [small().bfloat16() for _ in "ab"]
+    whole = fit(models[0], X.bfloat16(), epochs=2, lr=1e-3, checkpoint=tmp_path / "a").rows
+    fit(models[1], X.bfloat16(), epochs=1, lr=1e-3, checkpoint=tmp_path / "b")
+    assert fit(models[1], X.bfloat16(), epochs=2, lr=1e-3, checkpoint=tmp_path / "b").rows == whole
 
 
 def test_another_activation_is_another_model(tmp_path):

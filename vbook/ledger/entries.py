@@ -14,6 +14,11 @@ from vbook.results.target import SOURCES, check_place
 PLACED = ("section", "definition", "figure", "table", "question")  # need a place in the book
 TESTED = ("identity", "estimator", "algorithm", "claim")  # need a symbol and a test as well
 KINDS = PLACED + TESTED
+# An equation has a number, in the thesis with its chapter's; an algorithm of the thesis too. Other places may have a name.
+ID = (
+    r"thesis/eq-\d+\.\d+|thesis/(alg|rq|table)-\d[\w.-]*"
+    r"|thesis/(sec|claim|display|fig)-[\w.-]*\w|(adams|compound-vae|replication|assignment)/(eq|sec|claim|fig|table|alg|q)-[\w.-]*\w"
+)
 
 
 @dataclass(frozen=True)
@@ -100,8 +105,10 @@ def _entry(row) -> Entry:
     needed = {name: kinds.pop(name) for name in ("id", "kind", "title", "status")}
     check_fields("ledger.yml", row.get("id") if isinstance(row, dict) else row, row, needed, kinds, "ledger entry")
     entry = Entry(**row)
-    if entry.id.partition("/")[0] not in SOURCES or is_numbered(entry.id):
+    if is_numbered(entry.id) or not re.fullmatch(ID, entry.id, re.ASCII) or entry.id.partition("/")[0] not in SOURCES:
         check_place("ledger.yml", entry.id)
+    if not re.fullmatch(ID, entry.id, re.ASCII):
+        raise VbookError(f"ledger.yml, {entry.id!r}: an id is <source>/<kind>-<place>, such as thesis/eq-2.10")
     if entry.kind not in KINDS:
         raise VbookError(f"ledger.yml, {entry.id!r}: unknown kind {entry.kind!r}{nearest(entry.kind, KINDS)}")
     if entry.status not in ("open", "closed"):

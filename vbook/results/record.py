@@ -175,6 +175,8 @@ def _check(record: Record) -> None:
         raise ValueError(f"artefacts: {', '.join(record.artefacts)} where {' and '.join(PARTS)} belong")
     for name, entry in record.artefacts.items():
         expect_keys(f"artefacts, {name}", entry, file=str, sha256=str, architecture=dict)
+        if Path(entry["file"]).name != entry["file"]:
+            raise ValueError(f"artefacts, {name}, file: {entry['file']!r} where the name of a file belongs")
         if entry["architecture"] != record.artefacts[PARTS[0]]["architecture"]:
             raise ValueError(f"artefacts, {name}: another architecture than that of the {PARTS[0]}")
 

@@ -13,15 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from vbook.bounds import elbo
-from vbook.checkpoints import (
-    Checkpoint,
-    as_file,
-    describe_data,
-    describe_function,
-    describe_model,
-    describe_schedule,
-    saved_state,
-)
+from vbook.checkpoints import Checkpoint, as_file, saved_state
+from vbook.descriptions import describe_data, describe_function, describe_model, describe_schedule
 from vbook.noise import check_seed
 from vbook.training.averaging import Average
 from vbook.training.checks import check_data, check_flags, check_probabilities
@@ -89,7 +82,7 @@ def fit(
     """
     check_data(model, x)
     seed = check_seed(seed)
-    check_flags(binarize=binarize)
+    check_flags(binarize=binarize, progress=progress)
     steps = length(len(x), batch_size, epochs, steps)
     check_rates(lr, weight_decay)
     check_schedules(schedules, objective)
@@ -149,7 +142,7 @@ def fit(
         settings = dict(batch_size=batch_size, weight_decay=weight_decay, seed=seed, binarize=binarize)
         settings["optimizer"] = describe_optimizer(optimizer)
         settings |= dict(lr=describe_schedule(lr) if callable(lr) else lr, average=average, patience=patience, watch=watch)
-        settings |= dict(objective=describe_function(objective), rows_at=None if rows_at is None else sorted(loop.rows_at))
+        settings |= dict(objective=describe_function(objective, model), rows_at=None if rows_at is None else sorted(loop.rows_at))
         settings["mode"] = climb.mode
         settings |= dict(schedules={name: describe_schedule(value) for name, value in (schedules or {}).items()})
         loop.checkpoint = Checkpoint(checkpoint, describe_model(model) | describe_data(x) | settings, parts)

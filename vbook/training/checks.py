@@ -19,6 +19,7 @@ from vbook.networks import BernoulliDecoder
 
 FRACTIONS = ("lr", "step_size")  # need not be whole
 GIVEN = {"evaluate": ("the model",), "on_epoch": ("the model", "the row"), "on_step": ("the step", "the bound")}
+PARTS = ("prior", "encode", "decode")
 NAMES = {"log_px_z": "log p(x|z)", "log_pz": "log p(z)", "log_qz_x": "log q(z|x)"}
 
 
@@ -74,9 +75,11 @@ def is_finite(value) -> bool:
 
 def check_marks(rows_at: Collection[int] | None, steps: int) -> None:
     """VbookError unless all of ``rows_at`` are steps of the run."""
-    if not isinstance(rows_at, Collection | None):
-        raise VbookError(f"rows_at must hold steps, as a list or a set does, got {rows_at!r}")
-    for mark in () if rows_at is None else rows_at:
+    try:
+        marks = [] if rows_at is None else list(rows_at)
+    except TypeError:  # a number, or an array without dimensions
+        raise VbookError(f"rows_at must hold steps, as a list or a set does, got {rows_at!r}") from None
+    for mark in marks:
         try:
             inside = 1 <= operator.index(mark) <= steps
         except TypeError:
@@ -217,6 +220,10 @@ def in_words(x: Tensor, size: int, name: str = "batch_size"):
     """What PyTorch says when memory runs out, or when shapes don't fit, as a VbookError that says what to change."""
     try:
         yield
+    except AttributeError as error:
+        if error.name not in PARTS or not isinstance(error.obj, nn.Module):
+            raise
+        raise VbookError(f"the objective needs a model with {error.name}(), which {type(error.obj).__name__} lacks") from error
     except RuntimeError as error:  # of which torch.OutOfMemoryError is one
         said = str(error).partition("\n")[0]
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said:

@@ -207,7 +207,7 @@ def _together_is_faster(models, x, objective, grid, settings) -> bool:
         start = time.perf_counter()
         try:
             histories = way(trial, x[:rows], objective, grid, steps=TRIAL, rows_at=(), **settings)
-        except (Unbatchable, RuntimeError):  # what torch.func can't batch (a branch on a value) runs in turn all the same
+        except (VbookError, RuntimeError):  # what torch.func can't batch (a branch on a value) runs in turn all the same
             return False
         if any(history.interrupted for history in histories):
             raise KeyboardInterrupt

@@ -8,6 +8,7 @@ import torch
 
 from vbook.errors import VbookError, nearest
 from vbook.training.checks import is_finite
+from vbook.training.schedules import value_at
 
 OPTIMIZERS = {
     "adam": partial(torch.optim.Adam, fused=True),
@@ -55,7 +56,7 @@ def optimizer_for(kind: str | Mapping, parameters: Iterable, lr, weight_decay: f
     VbookError for unknown names and options, and for values that PyTorch doesn't take.
     """
     name, more = _named(kind)
-    options = {"lr": lr(1) if callable(lr) else lr, "weight_decay": weight_decay}
+    options = {"lr": value_at(lr, "lr", 1) if callable(lr) else lr, "weight_decay": weight_decay}
     if name == "adagrad":
         options["fused"] = device.type == "cpu"  # PyTorch has it for no other device
     if name in ("adam", "rmsprop") and device.type == "cuda":

@@ -39,7 +39,7 @@ def value_at(schedule: Callable[[int], float], name: str, step: int) -> float:
     """What the ``schedule`` of ``name`` gives at ``step``; VbookError if that is no finite number, or a rate below 0."""
     try:
         value = schedule(step)
-    except (LookupError, ArithmeticError, ValueError) as error:  # a table that ends, a power too large, a root of -1
+    except (LookupError, ArithmeticError, ValueError, StopIteration) as error:  # a table that ends, a power too large
         raise VbookError(f"the schedule of {name} has nothing for step {step} ({type(error).__name__}: {error})") from error
     if not is_finite(value) or (name == "lr" and value < 0):
         kind = "a finite number of at least 0" if name == "lr" else "a finite number"

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from vbook.checkpoints import describe_model
+from vbook.descriptions import describe_model
 from vbook.errors import Diverged, VbookError, nearest
 from vbook.noise import Listener, Tape
 from vbook.training.checks import blame, check_bound, in_words

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from vbook.budget import seconds
-from vbook.checkpoints import Checkpoint, describe_data, describe_function, describe_model
+from vbook.checkpoints import Checkpoint
+from vbook.descriptions import describe_data, describe_function, describe_model
 from vbook.training.checks import check_gone, check_measured, in_words
 from vbook.training.copies import Copies
 from vbook.training.history import CopyHistory

@@ -5,7 +5,7 @@ from functools import partial
 import torch
 
 from vbook.bounds import elbo, elbo_analytic_kl, iwae, log_mean_exp, terms
-from vbook.checkpoints import describe_function
+from vbook.descriptions import describe_function
 from vbook.evaluation import all_log_weights, effective_sample_size, evaluate, log_px, per_datapoint, summarize
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
