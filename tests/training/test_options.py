@@ -160,6 +160,7 @@ def test_each_step_is_told_with_its_bound():
         (dict(rows_at=[1, 2]), "rows_at names step 2, but the run has the steps 1 to 1"),
         (dict(rows_at=[0]), "rows_at names step 0"),
         (dict(rows_at=np.array([1, 2])), "rows_at names step 2, but the run has the steps 1 to 1"),
+        (dict(rows_at=map(int, [1])), "rows_at must hold steps, as a list or a set does, got <map"),
         (dict(rows_at=np.array(3)), r"rows_at must hold steps, as a list or a set does, got array\(3\)"),
         (dict(progress="no"), "progress must be True or False, got 'no'"),
         (dict(rows_at=2), "rows_at must hold steps, as a list or a set does, got 2"),

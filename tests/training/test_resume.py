@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from functools import partial
 from types import SimpleNamespace
 
@@ -16,13 +17,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from torch import nn
 
 from vbook import checkpoints, paths
 from vbook.bounds import elbo, elbo_analytic_kl
-from vbook.descriptions import describe_function, describe_schedule
+from vbook.descriptions import describe_function, describe_model, describe_schedule
 from vbook.errors import Diverged, VbookError
 from vbook.mcem import fit_mcem
 from vbook.models import vae
+from vbook.networks import GaussianDecoder
 from vbook.objectives import annealed, with_weight_prior
 from vbook.training import decay, fit, fit_many, loop, warmup
 
@@ -403,7 +406,9 @@ def test_descriptions_are_the_same_in_the_next_process():
     """No address of an object is in them."""
     known = describe_function(partial(with_weight_prior(elbo, 3), inner=elbo, f=lambda x: [y for y in x if y], model=small()))
     assert re.fullmatch(r"penalized\[\w{8}, generator=None, 3, elbo\]\(f=lambda\[\w{8}\], inner=elbo, model=VAE \w{8}\)", known)
-    told = "from vbook.descriptions import describe_function; print(describe_function(lambda x: (lambda y: y in {'a', 'b', 'c'})))"
+    told = (
+        "from vbook.descriptions import describe_function; print(describe_function(lambda x: (lambda y: y in {'a', 'b', 'c'})))"
+    )
     said = {subprocess.run([sys.executable, "-c", told], capture_output=True, text=True).stdout for _ in range(2)}
     assert len(said) == 1 and said != {""}
 
@@ -442,11 +447,21 @@ def test_a_schedule_is_told_by_all_of_its_values():
     drops = [lambda step, at=at: 0.1 if step < at else 0.01 for at in (11, 19, 400, 500, 3_500, 100_001)]
     told = [describe_schedule(f) for f in drops]
     assert len(set(told)) == len(told)
-    assert "0.1 at 100, 0.01 at 1000, 0.01 at 10000, 0.01 at 100000, in all " in told[2]
-    spent = iter([0.1, 0.2])
-    for table in ({1: 0.1, 2: 0.2}.get, [0.0, 0.1, 0.2].__getitem__, lambda step: next(spent)):
+    assert "0.1 at 100, 0.01 at 1000, 0.01 at 10000, in all " in told[2]
+    for table in ({1: 0.1, 2: 0.2}.get, [0.0, 0.1, 0.2].__getitem__):
         assert describe_schedule(table) == describe_schedule({1: 0.1, 2: 0.2}.__getitem__)
     assert describe_schedule(lambda step: 1j) == describe_schedule([].__getitem__)
+
+
+def test_describing_a_schedule_leaves_everything_as_it_was():
+    counting = iter(range(1, 10))
+    with pytest.raises(VbookError, match="must be a function of the step alone to be saved"):
+        describe_schedule(lambda step: 0.1 / next(counting))
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    describe_schedule(lambda step: 0.1 if torch.rand(1) < 2 else 0.0)
+    assert torch.rand(1) == expected
 
 
 GLOBAL, OTHER = 0.5, 0.5
@@ -478,7 +493,51 @@ def keyword_only(beta):
     return objective
 
 
+class OfClass:
+    beta = 0.5
+
+    def __call__(self, model, x, generator=None):
+        return self.factor() * elbo(model, x, generator=generator)
+
+    def factor(self):
+        return self.beta
+
+
+def with_class(beta):
+    return type("Mine", (OfClass,), {"beta": beta})
+
+
+def with_helper(beta):
+    return type("Mine", (OfClass,), {"factor": (lambda self: 0.5) if beta < 1 else (lambda self: 3.0)})()
+
+
+class Bent(nn.Module):
+    def __init__(self, slope):
+        super().__init__()
+        self.slope, self.layer = slope, nn.Linear(2, 2)
+
+    def forward(self, x):
+        return self.slope * self.layer(x)
+
+
+def bent(slope):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Bent(slope)
+
+
 APART = {
+    "class": lambda beta: enclosing(with_class(beta), elbo),
+    "attribute of a class": lambda beta: with_class(beta)(),
+    "method that another one calls": with_helper,
+    "range": lambda beta: enclosing(range(int(2 * beta)), elbo),
+    "slice": lambda beta: enclosing(slice(int(2 * beta)), elbo),
+    "type of numbers": lambda beta: enclosing(torch.float32 if beta < 1 else torch.float64, elbo),
+    "deque": lambda beta: enclosing(deque([beta]), elbo),
+    "long list": lambda beta: enclosing([0.0] * 20_000 + [beta], elbo),
+    "network with an attribute": lambda beta: enclosing(bent(beta), elbo),
+    "share of dropout": lambda beta: enclosing(nn.Dropout(beta / 4), elbo),
+    "conjugate": lambda beta: enclosing(torch.full((2,), beta + 1j).conj(), elbo),
     "keyword-only default": keyword_only,
     "object in a closure": lambda beta: enclosing(SimpleNamespace(beta=beta), elbo),
     "object with slots": lambda beta: enclosing(Settings(beta), elbo),
@@ -494,7 +553,14 @@ APART = {
 @pytest.mark.parametrize("way", APART)
 def test_whatever_decides_the_numbers_tells_objectives_apart(way):
     one, same, other = (describe_function(APART[way](beta)) for beta in (0.5, 0.5, 3.0))
-    assert one == same != other
+    assert one == same != other and len(one) < 1_000
+
+
+def test_a_model_is_told_by_what_its_modules_do(tmp_path):
+    told = [describe_model(bent(slope)) for slope in (0.5, 0.5, 3.0)]
+    assert told[0] == told[1] != told[2]
+    on_units, on_levels = (GaussianDecoder(2, 8, (5,), sigmoid_mean=kind) for kind in (False, True))
+    assert describe_model(on_units)["layers"] != describe_model(on_levels)["layers"]
 
 
 def test_a_global_that_an_objective_reads_is_part_of_it(monkeypatch):

@@ -16,7 +16,7 @@ TESTED = ("identity", "estimator", "algorithm", "claim")  # need a symbol and a 
 KINDS = PLACED + TESTED
 # An equation has a number, in the thesis with its chapter's; an algorithm of the thesis too. Other places may have a name.
 ID = (
-    r"thesis/eq-\d+\.\d+|thesis/(alg|rq|table)-\d[\w.-]*"
+    r"thesis/eq-\d+\.\d+|thesis/(alg|rq|table)-\d([\w.-]*\w)?"
     r"|thesis/(sec|claim|display|fig)-[\w.-]*\w|(adams|compound-vae|replication|assignment)/(eq|sec|claim|fig|table|alg|q)-[\w.-]*\w"
 )
 

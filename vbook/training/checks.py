@@ -19,7 +19,6 @@ from vbook.networks import BernoulliDecoder
 
 FRACTIONS = ("lr", "step_size")  # need not be whole
 GIVEN = {"evaluate": ("the model",), "on_epoch": ("the model", "the row"), "on_step": ("the step", "the bound")}
-PARTS = ("prior", "encode", "decode")
 NAMES = {"log_px_z": "log p(x|z)", "log_pz": "log p(z)", "log_qz_x": "log q(z|x)"}
 
 
@@ -76,8 +75,10 @@ def is_finite(value) -> bool:
 def check_marks(rows_at: Collection[int] | None, steps: int) -> None:
     """VbookError unless all of ``rows_at`` are steps of the run."""
     try:
+        if not isinstance(rows_at, Collection | None):  # an iterator would be spent once it is checked
+            raise TypeError
         marks = [] if rows_at is None else list(rows_at)
-    except TypeError:  # a number, or an array without dimensions
+    except TypeError:  # an array without dimensions has the looks of a collection
         raise VbookError(f"rows_at must hold steps, as a list or a set does, got {rows_at!r}") from None
     for mark in marks:
         try:
@@ -168,7 +169,7 @@ def check_bound(bound, batch: Tensor) -> None:
 
 def check_probabilities(x: Tensor, taker: str) -> None:
     """VbookError unless all of x can be probabilities of pixels, for which ``taker`` takes them."""
-    low, high = x.aminmax()
+    low, high = x.detach().aminmax()
     if not (low >= 0 and high <= 1):
         raise VbookError(f"{taker} takes x for probabilities, but its values lie in [{low:g}, {high:g}]")
 
@@ -189,7 +190,7 @@ def check_images(model, x: Tensor) -> None:
         raise VbookError(f"x must hold its numbers one by one, got a tensor of layout {x.layout} on {x.device}")
     if x.ndim < 2 or x.numel() == 0:
         raise VbookError(f"x must hold at least one data point and have shape (N, D), got {tuple(x.shape)}")
-    if not all(math.isfinite(bound) for bound in x.aminmax()):  # one pass, without a copy of the data
+    if not all(math.isfinite(bound) for bound in x.detach().aminmax()):  # one pass, without a copy of the data
         bad = (~torch.isfinite(x)).flatten(1).any(1)
         first = int(bad.nonzero()[0])
         raise VbookError(f"{int(bad.sum())} of {len(x)} data points hold NaN or infinity, the first is number {first}")
@@ -221,7 +222,7 @@ def in_words(x: Tensor, size: int, name: str = "batch_size"):
     try:
         yield
     except AttributeError as error:
-        if error.name not in PARTS or not isinstance(error.obj, nn.Module):
+        if error.name not in ("prior", "encode", "decode") or not isinstance(error.obj, nn.Module):
             raise
         raise VbookError(f"the objective needs a model with {error.name}(), which {type(error.obj).__name__} lacks") from error
     except RuntimeError as error:  # of which torch.OutOfMemoryError is one
