@@ -54,13 +54,13 @@ def describe_data(x: Tensor) -> dict:
     return {"data": f"{'×'.join(map(str, x.shape))} {str(x.dtype)[6:]}, sha256 {hashlib.sha256(content.data).hexdigest()[:16]}"}
 
 
-def describe_function(function, trained: nn.Module | None = None) -> str:
+def describe_function(function, *trained: nn.Module) -> str:
     """The name of an objective with its options, also through ``functools.partial``, methods and objects that can be called.
 
     A function of the package is told by its name; any other by its code as well, and by the defaults, the enclosed values and
-    the global ones that it reads. Of the model that is ``trained`` only the name counts: its weights change.
+    the global ones that it reads. Of the models that are ``trained`` only the names count: their weights change.
     """
-    parts = () if trained is None else (*trained.modules(), *trained.parameters(), *trained.buffers())
+    parts = [part for model in trained for part in (*model.modules(), *model.parameters(), *model.buffers())]
     return _function(function, tuple(map(id, parts)), 0)
 
 

@@ -97,10 +97,11 @@ def test_no_space_is_said_in_the_systems_words(served, monkeypatch):
     assert left_in(data.data_root()) == []
 
 
-def test_a_root_that_cannot_be_written_to_is_named(served, tmp_path):
+def test_a_root_that_is_a_file_is_named(served, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(VbookError, match="cannot be written to"):
-        data.load("frey-face", root=tmp_path / "file")
+    for root in ("file", "file/below"):
+        with pytest.raises(VbookError, match="can't be a folder: .*file is a file"):
+            data.load("frey-face", root=tmp_path / root)
 
 
 def test_ctrl_c_leaves_nothing_half_written(served, monkeypatch):

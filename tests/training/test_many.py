@@ -213,6 +213,8 @@ def test_what_torch_func_can_not_batch_runs_in_turn():
     fit_many(three(), X, own_noise, steps=2, batch_size=16)
     with pytest.raises(VbookError, match=r"torch.func can't train these models together"):
         fit_many(three(), X, own_noise, steps=2, batch_size=16, together=True)
+    with pytest.raises(VbookError, match="an option that is counted with, as samples is, can't differ between copies"):
+        fit_many(three(), X, options={"samples": (2, 1, 1)}, steps=2, together=True)
     with pytest.raises(VbookError, match="together must be True, False or None, got 'no'"):
         fit_many(three(), X, branching, steps=5, together="no")
     models, expected = three(), three()
@@ -283,6 +285,7 @@ def test_only_a_divergence_is_a_copys_own_affair(together):
         (dict(save_every="a"), "save_every must be 0 or more"),
         (dict(checkpoint=5), "a checkpoint is the name of a file, got 5"),
         (dict(evaluate=1), "evaluate must be a function, got 1"),
+        (dict(progress="no"), "progress must be True or False, got 'no'"),
         (dict(objective=annealed), "the objective needs a value for 'beta'"),
         (dict(checkpoint="a" * 300), "no checkpoint can be written there .File name too long"),
         (dict(checkpoint="a" * 254), "no checkpoint can be written there .File name too long"),

@@ -224,6 +224,15 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(change, word
     assert file.read_bytes() == before
 
 
+def test_what_patience_listens_to_is_part_of_the_run(tmp_path):
+    file, options = tmp_path / "run.safetensors", dict(patience=2, watch="valid")
+    run("adam", checkpoint=file, evaluate=lambda m: {"valid": 1.0}, **options)
+    with pytest.raises(VbookError, match=r"evaluate is lambda.* there and lambda"):
+        run("adam", checkpoint=file, evaluate=lambda m: {"valid": 2.0}, **options)
+    run("adam", checkpoint=tmp_path / "other", evaluate=lambda m: {"valid": 1.0})
+    run("adam", checkpoint=tmp_path / "other", evaluate=lambda m: {"valid": 2.0})  # here it only measures
+
+
 def test_a_schedule_is_known_by_its_values(tmp_path):
     """Two warm-ups have the same name and the same type."""
     file = tmp_path / "run.safetensors"
@@ -578,6 +587,17 @@ def test_the_weights_that_are_trained_are_no_part_of_the_objective():
     with torch.no_grad():
         next(model.decoder.parameters()).add_(1)
     assert describe_function(inside, model) == before and describe_function(inside) != describe_function(inside, model)
+
+
+def test_copies_trained_together_are_no_part_of_the_objective(tmp_path):
+    models = [small(), small()]
+
+    def reads_all(model, x, generator):
+        return elbo(model, x, generator=generator) if models else None
+
+    for epochs in (1, 2):
+        histories = fit_many(models, X, reads_all, epochs=epochs, together=True, checkpoint=tmp_path / "both")
+    assert [len(history.rows) for history in histories] == [2, 2]
 
 
 def test_what_is_not_there_yet_or_not_one_by_one():

@@ -68,6 +68,8 @@ def _present(forms: list[tuple[File, ...]], folder: Path) -> tuple[File, ...] | 
 
 def _fetch(chosen: Card, forms: list[tuple[File, ...]], folder: Path, progress: bool | None) -> tuple[File, ...]:
     """Download the missing files of the first form that has sources, and return it; the one VbookError when that fails."""
+    if there := next((place for place in (folder, *folder.parents) if place.exists() and not place.is_dir()), None):
+        raise VbookError(f"the data root {folder} can't be a folder: {there} is a file; name a folder in VBOOK_DATA")
     failures = []
     for form in forms:
         if all(has_source(chosen, file) for file in form):

@@ -144,6 +144,8 @@ def fit(
         settings |= dict(lr=describe_schedule(lr) if callable(lr) else lr, average=average, patience=patience, watch=watch)
         settings |= dict(objective=describe_function(objective, model), rows_at=None if rows_at is None else sorted(loop.rows_at))
         settings["mode"] = climb.mode
+        if patience is not None:  # it decides when the run ends, and by what
+            settings["evaluate"] = describe_function(evaluate, model, loop.judged)
         settings |= dict(schedules={name: describe_schedule(value) for name, value in (schedules or {}).items()})
         loop.checkpoint = Checkpoint(checkpoint, describe_model(model) | describe_data(x) | settings, parts)
     return loop.run(update, climb.settle)

@@ -15,7 +15,7 @@ from vbook.checkpoints import as_file, saved_state
 from vbook.errors import Diverged, VbookError
 from vbook.noise import check_seed
 from vbook.training.ascent import fit
-from vbook.training.checks import at_least_0, check_data, check_hooks, check_objective, is_finite
+from vbook.training.checks import at_least_0, check_data, check_flags, check_hooks, check_objective, is_finite
 from vbook.training.history import CopyHistory
 from vbook.training.loop import SAVE_EVERY, examples_in, length, marks
 from vbook.training.optimizers import optimizer_for
@@ -71,6 +71,7 @@ def fit_many(
     check_objective(objective, options)
     at_least_0(save_every=save_every)
     check_hooks(evaluate=evaluate)
+    check_flags(progress=progress)
     if not isinstance(together, bool | None):
         raise VbookError(f"together must be True, False or None, got {together!r}")
     optimizer_for(optimizer, models[0].parameters(), rates[0], weight_decay, x.device)  # an unknown one is named here
@@ -161,9 +162,11 @@ def _of_copy(file: Path, k: int) -> Path:
 def _together(models, x, objective, grid, **settings) -> list[CopyHistory]:
     try:
         return Together(models, x, objective, grid, **settings).run()
-    except (RuntimeError, TypeError) as error:  # torch.randn takes no generator but its own
+    except (RuntimeError, TypeError, VbookError) as error:  # torch.randn takes no generator but its own
+        said = str(error).partition("\n")[0]
+        if "BatchedTensor" in said:  # what a check quotes: the option of all copies at once
+            raise Unbatchable("an option that is counted with, as samples is, can't differ between copies trained together") from error
         if "vmap" in str(error) or "Listener" in str(error):
-            said = str(error).partition("\n")[0]
             raise Unbatchable(f"torch.func can't train these models together ({said}); leave together out") from error
         raise
 

@@ -46,7 +46,7 @@ class Together:
         if checkpoint is not None:
             run = describe_model(models[0]) | describe_data(x) | {"copies": [list(row) for row in grid]}
             run |= dict(batch_size=batch_size, optimizer=describe_optimizer(optimizer), weight_decay=weight_decay)
-            run |= dict(objective=describe_function(objective), rows_at=None if rows_at is None else sorted(rows_at))
+            run |= dict(objective=describe_function(objective, *models), rows_at=None if rows_at is None else sorted(rows_at))
             # A copy whose weights are no numbers any more is dead and says so; the others are worth saving.
             self.checkpoint = Checkpoint(checkpoint, run, self.copies.parts_of_state(), finite=False)
 
