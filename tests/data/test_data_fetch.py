@@ -100,7 +100,7 @@ def test_no_space_is_said_in_the_systems_words(served, monkeypatch):
 def test_a_root_that_is_a_file_is_named(served, tmp_path):
     (tmp_path / "file").write_text("")
     for root in ("file", "file/below"):
-        with pytest.raises(VbookError, match="can't be a folder: .*file is a file"):
+        with pytest.raises(VbookError, match=r"can't be a folder: .*file is a file"):
             data.load("frey-face", root=tmp_path / root)
 
 

@@ -165,7 +165,9 @@ def _together(models, x, objective, grid, **settings) -> list[CopyHistory]:
     except (RuntimeError, TypeError, VbookError) as error:  # torch.randn takes no generator but its own
         said = str(error).partition("\n")[0]
         if "BatchedTensor" in said:  # what a check quotes: the option of all copies at once
-            raise Unbatchable("an option that is counted with, as samples is, can't differ between copies trained together") from error
+            raise Unbatchable(
+                "an option that is counted with, as samples is, can't differ between copies trained together"
+            ) from error
         if "vmap" in str(error) or "Listener" in str(error):
             raise Unbatchable(f"torch.func can't train these models together ({said}); leave together out") from error
         raise
