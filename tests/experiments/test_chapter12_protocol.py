@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,8 @@ from torch.distributions import kl_divergence
 
 from vbook.bounds import elbo_analytic_kl
 from vbook.errors import Diverged, VbookError
-from vbook.experiments.chapter12 import bounds, frey, optimizers, simulated
+from vbook.experiments import run
+from vbook.experiments.chapter12 import bounds, frey, optimizers, profiler, simulated
 from vbook.experiments.chapter12.protocol import OPTIMIZERS, ascend, both_parts, network
 from vbook.training.optimizers import optimizer_for
 
@@ -210,3 +212,57 @@ def test_no_bound_exceeds_the_truth_on_fresh_points():
     for kind in simulated.TRUTH:
         fresh, truth = found.metrics[f"{kind}_fresh"], found.metrics[f"{kind}_truth"]["mean"]
         assert fresh["mean"] < truth + 4 * fresh["standard_error"] and fresh["mean"] > 1.1 * truth
+
+
+def spin(seconds):
+    end = time.perf_counter() + seconds
+    count = 0
+    while time.perf_counter() < end:
+        count += 1
+
+
+def test_shares_of_time_go_where_it_was_spent():
+    weight, many = torch.ones(400, 400, requires_grad=True), torch.ones(2000, 1000, requires_grad=True)
+    adagrad, many.grad = optimizer_for("adagrad", [many], 0.02, 0.0, many.device), torch.ones_like(many)
+    big = torch.ones(2000, 400)
+
+    def slopes():
+        nn.functional.linear(big, weight).sum().backward()
+
+    def bare(times):
+        bound = nn.functional.linear(big, weight).sum()
+        for _ in range(times):
+            torch.autograd.Variable._execution_engine.run_backward(
+                (bound,), (torch.ones(()),), True, False, (), allow_unreachable=True, accumulate_grad=True
+            )
+
+    def layers():
+        for _ in range(50):
+            nn.functional.linear(big, weight)
+
+    def steps():
+        for _ in range(20):
+            adagrad.step()
+
+    slopes()
+    expected = {
+        "slopes": (lambda: bare(30), 30),
+        "layers": (layers, 0),
+        "optimizer": (steps, 0),
+        "rest": (lambda: time.sleep(0.05), 0),
+        "python": (lambda: spin(0.05), 0),
+    }
+    for kind, (action, calls) in expected.items():
+        found = profiler.shares(action)
+        assert found.pop("calls") == calls and max(found, key=found.get) == kind, kind
+        assert sum(found.values()) == pytest.approx(1.0)
+
+
+def test_a_training_is_profiled_whole_and_after_one_minibatch():
+    metrics = run("ch12-profile").record.metrics
+    assert metrics["calls"]["mean"] == 60.0, "each update of the whole training computes its slopes once"
+    for prefix in ("", "one_"):
+        kinds = [metrics[f"{prefix}{kind}"]["mean"] for kind in ("slopes", "layers", "optimizer", "rest", "python")]
+        assert sum(kinds) == pytest.approx(1.0) and min(kinds) > 0
+        assert metrics[f"{prefix}inside"]["mean"] == pytest.approx(1 - kinds[-1])
+    assert metrics["slopes"]["mean"] > 1.5 * metrics["one_slopes"]["mean"], "to begin takes longer than an update"

@@ -134,7 +134,7 @@ def test_a_bad_entry_is_named(change, message):
         ("entries: []", "a list of entries belongs there"),
         ("", "a list of entries belongs there"),
         ("[a]", "'a': 'a' is no ledger entry, which has id"),
-        ("- {id: thesis/banana, kind: claim, title: t, status: open}", "'thesis/banana': an id is <source>/<kind>-<place>"),
+        ("- {id: thesis/banana, kind: claim, title: t, status: open}", "'thesis/banana': names no place of the thesis"),
         ("- {id: thesis/eq-2, kind: claim, title: t, status: open}", "'thesis/eq-2': an id is <source>/<kind>-<place>"),
         ("- {id: 'thesis/eq-2.1 ', kind: claim, title: t, status: open}", "'thesis/eq-2.1 ': an id is <source>"),
         ("- {id: adams/, kind: claim, title: t, status: open}", "'adams/': names nothing in its source"),
