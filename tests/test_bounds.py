@@ -167,3 +167,8 @@ def test_log_mean_exp_of_tiny_weights():
 def test_samples_below_one_are_refused():
     with pytest.raises(VbookError, match="at least 1"):
         elbo(vae(4, 1, hidden=(2,)), torch.zeros(1, 4), samples=0)
+
+
+def test_a_generator_is_one_of_torchs():
+    with pytest.raises(VbookError, match=r"generator must be a torch\.Generator, got 0"):
+        elbo(vae(4, 2, (3,)), torch.ones(2, 4), generator=0)

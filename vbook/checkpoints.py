@@ -1,10 +1,12 @@
 """Checkpoints of a run: one safetensors file, its facts as JSON in the header, replaced in one piece, resumed bit for bit."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
@@ -12,7 +14,7 @@ from torch.optim import Optimizer
 from vbook import paths
 from vbook.errors import Diverged, VbookError
 
-FORMAT = 2
+FORMAT = 3
 PLACE = "tensor of this file"  # the key under which a state names one of its tensors
 
 
@@ -44,8 +46,9 @@ class Checkpoint:
         bad = [name for name, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
         if bad and self.finite:
             raise Diverged(f"{bad[0]} is not finite any more; the checkpoint before, if there is one, is left as it was")
-        facts = {"run": self.run, "state": _pack(state, "state", tensors)}
-        blob = save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, {"facts": json.dumps(facts)})
+        facts = json.dumps({"run": self.run, "state": _pack(state, "state", tensors)})
+        tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+        blob = save(tensors, {"facts": facts, "sha256": _digest(facts, tensors)})
         try:
             with paths.atomic_write(self.path) as file:
                 file.write(blob)
@@ -53,6 +56,10 @@ class Checkpoint:
             before = "the one before it is as it was" if self.path.is_file() else "there is none before it"
             reason = f"{error.strerror or error}; {len(blob):,} bytes"
             raise VbookError(f"{self.path}: this checkpoint can't be written ({reason}), {before}") from error
+
+    def check(self, row: dict) -> None:
+        """VbookError for a row of a history that can't be saved: at the first one, not when an hour of training is."""
+        _pack(row, "row", {})
 
     @torch.no_grad()
     def read(self, check: Callable[[dict], None] = lambda state: None) -> dict | None:
@@ -76,14 +83,15 @@ class Checkpoint:
 
 
 def as_file(path: str | Path) -> Path:
-    """The path of a checkpoint's file; VbookError for what names none."""
+    """The path of a checkpoint's file, ``~`` being the home folder; VbookError for what names none."""
     if not isinstance(path, str | os.PathLike) or "\0" in str(path):
         raise VbookError(f"a checkpoint is the name of a file, got {path!r}")
     try:
-        Path(path).exists()
-    except OSError as error:
-        raise VbookError(f"{path}: no checkpoint can be written there ({error.strerror or error})") from error
-    return Path(path)
+        file = Path(path).expanduser()
+        file.exists()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a home folder of nobody's
+        raise VbookError(f"{path}: no checkpoint can be written there ({getattr(error, 'strerror', error)})") from error
+    return file
 
 
 def saved_state(path: Path) -> dict | None:
@@ -129,6 +137,8 @@ def _pack(value, place: str, tensors: dict):
         return {key: _pack(v, f"{place}.{key}", tensors) for key, v in value.items()}
     if isinstance(value, list | tuple):
         return [_pack(v, f"{place}.{i}", tensors) for i, v in enumerate(value)]
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise VbookError(f"a checkpoint can't hold {place}, a {type(value).__name__}: let evaluate return numbers, texts or tensors")
@@ -142,17 +152,32 @@ def _unpack(value, tensors: dict):
     return [_unpack(v, tensors) for v in value] if isinstance(value, list) else value
 
 
+def _digest(facts: str, tensors: dict[str, Tensor]) -> str:
+    """The sha256 of all that a file holds: a bit that has flipped on a disk must not become another run's number."""
+    whole = hashlib.sha256(facts.encode())
+    for name, t in sorted(tensors.items()):
+        whole.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
+        whole.update(t.reshape(-1).view(torch.uint8).numpy().data)
+    return whole.hexdigest()
+
+
 def _open(path: Path) -> tuple[dict[str, Tensor], dict]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {})["facts"])
+            said = file.metadata() or {}
+            facts = json.loads(said["facts"])
             if not (isinstance(facts["run"], dict) and isinstance(facts["state"], dict)):
                 raise ValueError("its facts are others")
-            return {name: file.get_tensor(name) for name in file.keys()}, facts
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise VbookError(f"{path}: not a checkpoint of ours ({error}); delete it to begin anew") from None
+        raise VbookError(
+            f"{path}: not a checkpoint of ours, or a damaged one ({error}); name another file, or delete this one to begin anew"
+        ) from None
+    if said.get("sha256", "") not in ("", _digest(said["facts"], tensors)):
+        raise VbookError(f"{path}: this checkpoint is damaged (its sha256 is another); delete it to begin anew")
+    return tensors, facts
 
 
 def _differences(there: dict, here: dict, prefix: str = "") -> list[str]:

@@ -61,4 +61,6 @@ def uniform(shape, like: Tensor, generator: Generator | Tape | None) -> Tensor:
 def _noise(kind: str, shape, like: Tensor, generator) -> Tensor:
     if isinstance(generator, Tape):
         return generator.take(kind, shape, like)
+    if not isinstance(generator, Generator | None):
+        raise VbookError(f"generator must be a torch.Generator, got {generator!r}: torch.Generator().manual_seed(0) is one")
     return _KINDS[kind](shape, generator=generator, dtype=like.dtype, device=like.device)

@@ -41,6 +41,17 @@ def try_to_write(folder: Path) -> None:
         raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
+@contextmanager
+def blamed(path):
+    """An OSError that names no file, as a full disk's, names ``path`` then."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 UNFINISHED = ".unfinished"
 
 
@@ -70,7 +81,8 @@ def atomic_write(path: Path, mode: str = "wb"):
         umask = os.umask(0)
         os.umask(umask)
         os.fchmod(handle, 0o666 & ~umask)
-        with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": "\n"})) as file:
+        text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+        with blamed(path), os.fdopen(handle, mode, **text) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -78,6 +78,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         files.sha256_of(tmp_path / FILE.path)
 
 
+@pytest.mark.parametrize("root", [5, True, ["a"]])
+def test_what_names_no_folder_is_no_data_root(root):
+    with pytest.raises(VbookError, match="the data root is the name of a folder, got"):
+        files.data_root(root)
+
+
 def test_the_data_root_is_the_argument_else_the_variable_else_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("VBOOK_DATA", str(tmp_path / "variable"))
     assert files.data_root(tmp_path / "argument") == tmp_path / "argument"

@@ -58,6 +58,8 @@ def test_binarize_is_unbiased_and_follows_its_generator():
     assert ((draws.mean(0) - x[0]).abs() < 4.5 * error).all()
     assert torch.equal(draws, binarize(x, torch.Generator().manual_seed(1)))
     assert not torch.equal(draws, binarize(x, torch.Generator().manual_seed(2)))
+    with pytest.raises(VbookError, match=r"takes x for probabilities, but it lies in \[.*, 2"):
+        binarize(255 * x)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,17 @@ def test_a_listed_chapter_without_a_notebook_is_named(known):
     assert list(chapters.select(["2"], known)) == ["02-variational"]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("- file: [", r"can't be read \(.*line 1"), ("", "lists no chapter"), ("root: book/index", "lists no chapter")],
+)
+def test_a_broken_table_of_contents_is_told_in_words(text, words, tmp_path):
+    top = checkout(tmp_path, c02_variational=chapter())
+    (top / "_toc.yml").write_text(text)
+    with pytest.raises(VbookError, match=f"^_toc.yml, the table of contents, {words}"):
+        chapters.all_chapters(top)
+
+
 def test_only_the_notebooks_of_chapters_count(tmp_path):
     top = checkout(tmp_path, c02_variational=chapter())
     (top / "_toc.yml").write_text(

@@ -15,8 +15,9 @@ def test_declared_reads_the_committed_cell():
 
 @pytest.mark.parametrize("source", ["a = b", "a = 1\nimport os", "a, b = 1, 2", "a = f()", "a = ", "print(1)"])
 def test_a_cell_that_computes_is_refused(source):
-    with pytest.raises(VbookError, match="name = literal"):
+    with pytest.raises(VbookError, match="name = literal") as caught:
         parameters.declared(source)
+    assert source.splitlines()[-1].strip() in str(caught.value), "the line is shown"
 
 
 @pytest.mark.parametrize("cells", [[code("seed = 0")], [code("a = 1", "parameters"), code("b = 1", "parameters")]])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,12 +157,37 @@ def test_a_full_disk_leaves_the_old_copy(book, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", "02-first.ipynb")
 
-    monkeypatch.setattr(paths.os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    begin = subprocess.Popen
+
+    def begun(*args, **options):  # the disk is full by the time that the run is over
+        monkeypatch.setattr(paths.os, "fsync", full)
+        return begin(*args, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", begun)
+    with pytest.raises(
+        VbookError, match=r"02-first ran, but its place can't be written \(No space left .*; its notebook and"
+    ) as told:
         run_chapters(["2"], force=True)
     monkeypatch.undo()
     left = {path.name: path.read_bytes() for path in place.iterdir()}
     assert left == before
+    aside = Path(str(told.value).rpartition(" ")[2])
+    assert notebook.code_cells(notebook.read(aside / "output.ipynb")), "what has run is not lost"
+    shutil.rmtree(aside)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_runs(book, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: pytest.fail("something ran"))
+    (book / "_build").write_text("a file")
+    with pytest.raises(OSError, match="_build"):
+        run_chapters(["2"])
+
+
+def test_a_full_disk_names_the_place(tmp_path):
+    with pytest.raises(OSError, match="No space") as caught, paths.atomic_write(tmp_path / "a") as file:
+        file.write(b"a")
+        raise OSError(28, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "a") and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -177,13 +203,16 @@ def test_a_kill_leaves_no_kernel_and_nothing_half_written(book, tmp_path, number
         "import sys; from pathlib import Path; from vbook import paths; paths.root = lambda: Path(sys.argv[1])\n"
         "from vbook.pipeline import run_chapters; run_chapters(['3'])"
     )
-    process = subprocess.Popen([sys.executable, "-c", script, str(book)], stderr=subprocess.DEVNULL)
+    (scratch := tmp_path / "scratch").mkdir()
+    where = os.environ | {"TMPDIR": str(scratch)}
+    process = subprocess.Popen([sys.executable, "-c", script, str(book)], stderr=subprocess.DEVNULL, env=where)
     until(lambda: (tmp_path / "started").exists(), 60)
     family = psutil.Process(process.pid).children(recursive=True)
     assert any("ipykernel_launcher" in " ".join(child.cmdline()) for child in family)
     process.send_signal(number)
     assert process.wait(30) != 0
     until(lambda: not [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE], 15)
+    until(lambda: not list(scratch.glob("vbook-*")), 5)  # its scratch folder goes too
     assert not list((book / "_build").rglob("*.ipynb")) if (book / "_build").exists() else True
 
 

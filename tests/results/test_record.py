@@ -159,9 +159,17 @@ def test_a_record_under_the_name_of_another_file_is_refused(tmp_path):
     copy = path.with_name("ch00-sample.laptop.old.json")
     copy.write_bytes(path.read_bytes())
     with pytest.raises(
-        VbookError, match=r"holds .ch00-sample\.laptop. of schema 1; expected schema 1, in the file ch00-sample\.laptop\.json"
+        VbookError,
+        match=r"holds the record .ch00-sample\.laptop.*; it belongs in a file ch00-sample\.laptop\.json, with that name",
     ):
         read_record(copy)
+
+
+def test_a_record_is_read_by_its_name_as_a_text_and_a_missing_one_told(tmp_path):
+    path = save_record(sample(), tmp_path)
+    assert read_record(str(path)) == read_record(path)
+    with pytest.raises(VbookError, match=r"none.json: no record can be read there \(No such file"):
+        read_record(tmp_path / "none.json")
 
 
 def test_cut_off_json_is_refused(tmp_path):

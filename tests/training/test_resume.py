@@ -270,8 +270,8 @@ def test_a_checkpoint_of_another_model_or_version_is_refused(tmp_path, monkeypat
         fit(wider, X, elbo, epochs=3, batch_size=16, seed=4, checkpoint=file)
     assert torch.equal(flat(wider), start)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "FORMAT", 3)
-        with pytest.raises(VbookError, match="format is 2 there and 3 here"):
+        patch.setattr(checkpoints, "FORMAT", 4)
+        with pytest.raises(VbookError, match="format is 3 there and 4 here"):
             run("adam", checkpoint=file)
     monkeypatch.setattr(checkpoints.torch, "__version__", "99.0.0")
     with pytest.raises(VbookError, match=r"torch is .* there and 99\.0\.0 here"):
@@ -297,6 +297,36 @@ def test_a_file_that_is_no_checkpoint_is_refused_and_left_alone(content, tmp_pat
     with pytest.raises(VbookError, match="not a checkpoint of ours"):
         run("adam", checkpoint=file)
     assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.99])
+def test_a_checkpoint_damaged_on_the_disk_is_never_trained_on(share, tmp_path):
+    file = tmp_path / "run.safetensors"
+    run("adam", checkpoint=file, epochs=1)
+    content = bytearray(file.read_bytes())
+    content[int(share * len(content))] ^= 1  # one bit
+    file.write_bytes(content)
+    with pytest.raises(VbookError, match="damaged"):
+        run("adam", checkpoint=file)
+    assert file.read_bytes() == content
+
+
+def test_a_home_folder_is_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run("adam", checkpoint="~/run.safetensors", epochs=1)
+    assert [file.name for file in tmp_path.iterdir()] == ["run.safetensors"]
+
+
+def test_numbers_of_numpys_are_numbers(tmp_path):
+    _, history = run("adam", evaluate=lambda m: {"valid": np.float32(1.5), "good": np.True_}, checkpoint=tmp_path / "run")
+    assert run("adam", evaluate=lambda m: {}, checkpoint=tmp_path / "run")[1].rows == history.rows
+
+
+def test_what_a_checkpoint_cannot_hold_is_told_at_the_first_row(tmp_path):
+    rows = []
+    with pytest.raises(VbookError, match=r"can't hold row\.odd, a ndarray"):
+        run("adam", evaluate=lambda m: {"odd": np.ones(2)}, on_epoch=lambda m, row: rows.append(row), checkpoint=tmp_path / "run")
+    assert not rows and not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
@@ -631,5 +661,5 @@ def test_nothing_of_a_checkpoint_is_pickled(tmp_path):
     with safe_open(file, "pt") as saved:
         facts = json.loads(saved.metadata()["facts"])
         assert set(facts) == {"run", "state"} and facts["run"]["batch_size"] == 16
-    with pytest.raises(VbookError, match=r"can't hold state.history.rows.0.odd, a object"):
+    with pytest.raises(VbookError, match=r"can't hold row.odd, a object"):
         run("adam", evaluate=lambda m: {"odd": object()}, checkpoint=tmp_path / "other.safetensors")

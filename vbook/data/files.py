@@ -14,6 +14,8 @@ _VERIFIED: set[tuple] = set()
 
 def data_root(root: str | Path | None = None) -> Path:
     """The folder of the data files: ``root``, else ``$VBOOK_DATA``, else ``vbook/data`` in the user's cache folder."""
+    if not isinstance(root, str | os.PathLike | None):
+        raise VbookError(f"the data root is the name of a folder, got {root!r}")
     if named := root or os.environ.get("VBOOK_DATA"):
         return Path(named).expanduser().absolute()
     if sys.platform == "darwin":

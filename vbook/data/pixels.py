@@ -57,7 +57,12 @@ def binarize(x: torch.Tensor, generator: torch.Generator | None = None) -> torch
     >>> binarize(torch.tensor([0.0, 1.0]))
     tensor([0., 1.])
     """
-    return torch.bernoulli(x, generator=generator)
+    try:
+        return torch.bernoulli(x, generator=generator)
+    except RuntimeError as error:
+        if "p_in" not in str(error):
+            raise
+        raise VbookError(f"binarize takes x for probabilities, but it lies in [{x.min():g}, {x.max():g}]") from None
 
 
 def check_pixels(x: torch.Tensor, binary: bool = False, shape: tuple[int, ...] | None = None) -> torch.Tensor:

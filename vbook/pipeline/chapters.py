@@ -34,9 +34,16 @@ def all_chapters(top: Path | None = None) -> dict[str, Path]:
     import yaml
 
     top = top or checkout()
-    files = toc_files(yaml.safe_load((top / "_toc.yml").read_text(encoding="utf-8")))
-    notebooks = [top / f"{file.removesuffix('.ipynb')}.ipynb" for file in files]
-    return {path.stem: path for path in notebooks if path.parent == top / "chapters"}
+    try:
+        files = toc_files(yaml.safe_load((top / "_toc.yml").read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise VbookError(f"_toc.yml, the table of contents, can't be read ({said}); mend it, or take it back from git") from None
+    notebooks = [top / f"{str(file).removesuffix('.ipynb')}.ipynb" for file in files]
+    found = {path.stem: path for path in notebooks if path.parent == top / "chapters"}
+    if not found:
+        raise VbookError("_toc.yml, the table of contents, lists no chapter; take it back from git")
+    return found
 
 
 def select(words, known: dict[str, Path]) -> dict[str, Path]:

@@ -28,8 +28,13 @@ def declared(source: str) -> dict[str, object]:
     """
     try:
         return {name: ast.literal_eval(value) for name, value in _assignments(source)}
-    except (ValueError, SyntaxError):
-        raise VbookError("the parameters cell may only hold lines of the form `name = literal`") from None
+    except SyntaxError as error:
+        raise VbookError(f"the parameters cell may only hold lines of the form `name = literal`, not {error.text!r}") from None
+    except ValueError:
+        wrong = next(line for line in ast.parse(source).body if not _is_literal(line))
+        raise VbookError(
+            f"the parameters cell may only hold lines of the form `name = literal`, not `{ast.get_source_segment(source, wrong)}`"
+        ) from None
 
 
 def asked(defaults: dict, profile: str, seed=None, device=None, data_root=None, extra=()) -> dict[str, object]:
@@ -74,6 +79,13 @@ def shown(nb: dict, values: dict) -> dict:
 def _literal(value) -> str:
     # The book writes double quotes.
     return '"' + repr(value)[1:-1] + '"' if isinstance(value, str) and '"' not in value and "'" not in value else repr(value)
+
+
+def _is_literal(statement: ast.stmt) -> bool:
+    try:
+        return bool([ast.literal_eval(value) for _, value in _assignments(ast.unparse(statement))])
+    except ValueError:
+        return False
 
 
 def _assignments(source: str):

@@ -56,7 +56,8 @@ def run_tasks(tasks: list[Task], workers: int, progress: Callable[[str, int | No
             while waiting or running:
                 while waiting and len(running) < workers:
                     task = waiting.pop(0)
-                    running[task.name] = (task, *_start(task, Path(folder) / task.name))
+                    with paths.blamed(folder):
+                        running[task.name] = (task, *_start(task, Path(folder) / task.name))
                 time.sleep(0.05)
                 for name, (task, process, began) in list(running.items()):
                     scratch = Path(folder) / name

@@ -10,6 +10,7 @@ from pathlib import Path
 from vbook import paths
 from vbook.errors import VbookError
 from vbook.pipeline import chapters, commit, cost, notebook, parameters, stale
+from vbook.pipeline.failures import Failure, fail, failed_copy, set_aside
 from vbook.pipeline.normalise import normalise
 from vbook.pipeline.progress import Progress
 from vbook.profiles import check_profile
@@ -31,15 +32,6 @@ class Plan:
     dependencies: dict[str, str]
     copy: Path
     why: list[str]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A chapter that failed: a message for the user, and whether the user can mend it (a VbookError in a cell)."""
-
-    stem: str
-    message: str
-    mendable: bool
 
 
 def run_chapters(
@@ -71,6 +63,8 @@ def run_chapters(
     if do_commit:
         for plan in plans:
             _check_committable(plan, profile)
+    for place in (folder, paths.build("records")):  # now, not after an hour of running
+        paths.try_to_write(place)
     failures = _execute([plan for plan in plans if plan.why], plans, profile, jobs)
     failed = {failure.stem for failure in failures}
     if do_commit:
@@ -120,10 +114,13 @@ def _execute(stale_plans: list[Plan], plans: list[Plan], profile: str, jobs: int
     def done(result):
         plan = by_stem[result.name]
         if result.error:
-            failures.append(_fail(plan, result))
+            failures.append(fail(plan, result))
             progress.done(plan.stem, f"failed after {result.seconds:.0f} s")
         else:
-            _keep(plan, result)
+            try:
+                _keep(plan, result)
+            except OSError as error:
+                raise VbookError(f"{plan.stem} ran, but {set_aside(result, error)}") from error
             progress.done(plan.stem, f"ran in {result.seconds:.0f} s")
 
     try:
@@ -190,7 +187,7 @@ def _keep(plan: Plan, result) -> None:
     with paths.atomic_write(_beside(plan.copy), "w") as file:
         kept = {"dependencies": plan.dependencies, "records": names, "seconds": round(result.seconds, 1)}
         json.dump(kept, file, indent=1, sort_keys=True)
-    _failed_copy(plan).unlink(missing_ok=True)
+    failed_copy(plan).unlink(missing_ok=True)
 
 
 def _refresh(plan: Plan) -> None:
@@ -201,24 +198,6 @@ def _refresh(plan: Plan) -> None:
 def _write_copy(plan: Plan, executed: dict) -> None:
     nb = parameters.shown(notebook.with_outputs(plan.nb, executed), plan.values)
     notebook.write(normalise(nb), plan.copy)
-
-
-def _fail(plan: Plan, result) -> Failure:
-    """Keep the notebook as far as it came, and say what went wrong in a few lines."""
-    error, cell = result.error, result.error["cell"]
-    kept = ""
-    if (output := result.scratch / "output.ipynb").is_file():
-        plan.copy.parent.mkdir(parents=True, exist_ok=True)
-        with paths.atomic_write(_failed_copy(plan)) as file:
-            file.write(output.read_bytes())
-        kept = f"\n  as far as it came: {_failed_copy(plan)}"
-    place = "" if cell is None else f" in cell {cell + 1}"
-    under = f" (section {section!r})" if cell is not None and (section := notebook.sections(plan.nb)[cell]) else ""
-    mendable = error["ename"] == "VbookError"
-    lines = [line for line in error["lines"] if line.strip("- ")]
-    tail = "" if mendable else "".join(f"\n  | {line}" for line in lines[-8:])
-    what = error["evalue"] if mendable else f"{error['ename']}: {error['evalue']}"
-    return Failure(plan.stem, f"{plan.stem} failed{place}{under}: {what}{tail}{kept}", mendable)
 
 
 def _commit(plans: list[Plan], profile: str, top: Path) -> None:
@@ -244,7 +223,3 @@ def _commit(plans: list[Plan], profile: str, top: Path) -> None:
 
 def _beside(copy: Path) -> Path:
     return copy.with_name(f"{copy.stem}.digest.json")
-
-
-def _failed_copy(plan: Plan) -> Path:
-    return plan.copy.with_name(f"{plan.stem}.failed.ipynb")

@@ -1,12 +1,14 @@
 """Runs one notebook through papermill in a process of its own: ``python -m vbook.pipeline.worker job.json``.
 
 It leaves the index of the running cell in ``progress`` beside the job and ends, kernel included, when its standard input closes:
-a runner that was killed outright leaves nothing running behind.
+a runner that was killed outright leaves nothing behind.
 """
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -76,12 +78,24 @@ def end_tree(pid: int) -> None:
     psutil.wait_procs(tree, timeout=10)
 
 
+def clean_up(scratch: Path) -> None:
+    """End all that this process has started, then remove its scratch folder, which nobody else is left to do."""
+    import psutil
+
+    for child in psutil.Process().children():
+        end_tree(child.pid)
+    shutil.rmtree(scratch, ignore_errors=True)
+    with contextlib.suppress(OSError):  # the folder of all tasks, where this was the last of them
+        scratch.parent.rmdir()
+
+
 def main(path: Path) -> None:
     """Run the job described in the JSON file ``path``; what became of it is written beside it as ``result.json``."""
 
     def end_with_parent():
         while os.read(0, 1024):  # not sys.stdin: a lock held there at exit is fatal
             pass
+        clean_up(path.parent)
         end_tree(os.getpid())
 
     threading.Thread(target=end_with_parent, daemon=True).start()

@@ -117,19 +117,26 @@ def written(path: Path, mode: str = "wb"):
 
 
 def read_record(source) -> Record:
-    """The Record in a JSON file; VbookError when the file is no record of this schema or a value isn't of its type."""
+    """The Record in a JSON file; VbookError when there is none, it is of another schema or a value isn't of its type."""
+    source = Path(source) if isinstance(source, str) else source  # else a path, or a file inside the installed wheel
     try:
-        fields = json.loads(source.read_text(encoding="utf-8"))
+        text = source.read_text(encoding="utf-8")
+    except OSError as error:
+        raise VbookError(f"{source}: no record can be read there ({error.strerror or error})") from None
+    except ValueError as error:
+        raise VbookError(f"{source}: not a record of this book ({error}); delete it, or take it back from git") from None
+    try:
+        fields = json.loads(text)
         expect("the file", fields, dict)
         name = fields.pop("id")
         record = Record(**fields)
         if record.schema == SCHEMA:
             _check(record)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise VbookError(f"{source}: not a record of this book ({error}); delete it, or take it back from git") from None
     if (source.name, name, record.schema) != (f"{record.id}.json", record.id, SCHEMA):
-        holds = f"named {name!r}, holds {record.id!r} of schema {record.schema!r}"
-        raise VbookError(f"{source}: {holds}; expected schema {SCHEMA}, in the file {record.id}.json")
+        holds = f"holds the record {record.id!r}, named {name!r}, of schema {record.schema!r}"
+        raise VbookError(f"{source}: {holds}; it belongs in a file {record.id}.json, with that name, of schema {SCHEMA}")
     return record
 
 

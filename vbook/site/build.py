@@ -13,6 +13,7 @@ from pathlib import Path
 from vbook import paths
 from vbook.errors import VbookError
 from vbook.ledger import errata, ledger
+from vbook.pipeline import notebook
 from vbook.profiles import check_profile
 from vbook.results import records, targets
 from vbook.site import digest, vendor
@@ -146,6 +147,7 @@ def _read_state(out: Path) -> dict | None:
 
 def _make(work: Path) -> Path:
     """Run Jupyter Book in its own folder, kept between builds; returns the pages' folder."""
+    _check_notebooks(work / "stage")
     with _no_address_grammars():
         from jupyter_book.sphinx import build_sphinx
 
@@ -172,6 +174,18 @@ def _make(work: Path) -> Path:
         raise VbookError(f"the site could not be built; the one before stays in place.\n{_mistakes(said.getvalue(), result)}")
     unfinished.unlink()
     return made
+
+
+def _check_notebooks(staged: Path) -> None:
+    """What is wrong with a notebook, before Sphinx wraps it in words of its own."""
+    for file in sorted(staged.rglob("*.ipynb")):
+        try:
+            notebook.read(file)
+        except VbookError:
+            raise VbookError(
+                f"chapters/{file.name} is no Jupyter notebook of format 4: restore it, or, if it is as committed, the copy of it "
+                f"that was executed is damaged: `vbook run {file.stem} --force` makes that anew"
+            ) from None
 
 
 @contextlib.contextmanager

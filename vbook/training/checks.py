@@ -177,13 +177,14 @@ def check_probabilities(x: Tensor, taker: str) -> None:
 def check_gone(done: int, steps: int, path) -> None:
     """VbookError where the run in the checkpoint ``path`` has ``done`` more than the ``steps`` asked for."""
     if done > steps:
-        raise VbookError(f"{path}: has gone {done} steps, more than the {steps} asked for")
+        raise VbookError(f"{path}: has gone {done} steps, more than the {steps} asked for; ask for as many, or name another file")
 
 
 def check_images(model, x: Tensor) -> None:
     """VbookError unless x (N, D) holds what the model's likelihood takes, in the type and on the device of its weights."""
     if not isinstance(x, Tensor):
-        raise VbookError(f"x must be a tensor (N, D), got {type(x).__name__}: make one with torch.as_tensor")
+        cure = ".x is one" if hasattr(x, "x") else "make one with torch.as_tensor"
+        raise VbookError(f"x must be a tensor (N, D), got {type(x).__name__}: {cure}")
     if not x.is_floating_point():
         raise VbookError(f"x must hold floating-point numbers, got {x.dtype}: call .float()")
     if x.layout != torch.strided or x.device.type == "meta":
@@ -191,9 +192,8 @@ def check_images(model, x: Tensor) -> None:
     if x.ndim < 2 or x.numel() == 0:
         raise VbookError(f"x must hold at least one data point and have shape (N, D), got {tuple(x.shape)}")
     if not all(math.isfinite(bound) for bound in x.detach().aminmax()):  # one pass, without a copy of the data
-        bad = (~torch.isfinite(x)).flatten(1).any(1)
-        first = int(bad.nonzero()[0])
-        raise VbookError(f"{int(bad.sum())} of {len(x)} data points hold NaN or infinity, the first is number {first}")
+        bad = (~torch.isfinite(x)).flatten(1).any(1).nonzero().flatten().tolist()
+        raise VbookError(f"{len(bad)} of {len(x)} data points hold NaN or infinity, the first is number {bad[0]}")
     for weight in model.parameters() if isinstance(model, nn.Module) else ():
         if weight.device.type != x.device.type:
             raise VbookError(f"the model is on {weight.device}, the data on {x.device}: move one with .to(device)")

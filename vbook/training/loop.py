@@ -172,6 +172,8 @@ class Loop:
             found = self.evaluate(judged)
             check_measured(found, row)
             row |= found
+        if self.checkpoint:
+            self.checkpoint.check(row)
         history.rows.append(row)
         bar.set_postfix_str(f"{history.column_name} {row['train']:.1f} nats")
         self.sums, self.seen = {}, 0

@@ -99,6 +99,8 @@ class Together:
                 row = {"epoch": epoch, "step": self.done, "train": mean}
                 found = self.evaluate(model) if self.evaluate else {}
                 check_measured(found, row)
+                if self.checkpoint:
+                    self.checkpoint.check(found)
                 history.rows.append(row | found)
         self.sums, self.seen = self.x.new_zeros(len(self.models)), 0
 
