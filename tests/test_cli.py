@@ -128,7 +128,7 @@ def test_reproduce_passes_everything_on(capsys, monkeypatch, tmp_path):
     expected |= dict(jobs=3, scheduler="tcp://a:8786")
     monkeypatch.setattr(experiments, "reproduce", lambda *args, **options: {"a.paper": "failed: no luck", "b.paper": "complete"})
     code, _, err = call(capsys, "reproduce", "a", "b")
-    assert (code, err) == (2, "vbook: a.paper: failed: no luck\n")
+    assert (code, err) == (2, "vbook: a.paper: failed, see above\n")
     assert seen == [((["a", "b"], "paper"), expected)]
 
 

@@ -130,10 +130,12 @@ def _restore(part, tensors: dict[str, Tensor]) -> None:
 
 def _pack(value, place: str, tensors: dict):
     """``value`` for JSON; the tensors in it go to ``tensors`` and leave their place's name behind."""
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor) and value.layout == torch.strided:
         tensors[place] = value
         return {PLACE: place}
     if isinstance(value, dict):
+        if odd := [key for key in value if not isinstance(key, str)]:
+            raise VbookError(f"a checkpoint can't hold {place}, which has the key {odd[0]!r}: let evaluate use texts as keys")
         return {key: _pack(v, f"{place}.{key}", tensors) for key, v in value.items()}
     if isinstance(value, list | tuple):
         return [_pack(v, f"{place}.{i}", tensors) for i, v in enumerate(value)]

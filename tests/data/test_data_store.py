@@ -104,3 +104,15 @@ def test_a_truncated_real_file_is_refused(real_root, tmp_path):
     with pytest.raises(VbookError, match="damaged or another file, and was not loaded"):
         obtain(data.card("mnist"), "test", False, tmp_path)
     assert not copy.exists()
+
+
+def test_a_damaged_file_that_cannot_be_replaced_is_not_moved_aside_without_a_word(served, monkeypatch):
+    _, file = served
+    path = data.data_root() / file.path
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"tampered")
+    monkeypatch.setattr("vbook.data.store.fetch", lambda *_: ["no network"])
+    with pytest.raises(
+        VbookError, match=r"(?s)frey_rawface\.mat is damaged .* moved aside to frey_rawface\.mat\.damaged.*no network"
+    ):
+        data.get("frey-face")

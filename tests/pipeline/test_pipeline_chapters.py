@@ -42,12 +42,21 @@ def test_a_listed_chapter_without_a_notebook_is_named(known):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("- file: [", r"can't be read \(.*line 1"), ("", "lists no chapter"), ("root: book/index", "lists no chapter")],
+    [
+        (
+            "root: a\nchapters: [{fiel: chapters/02-variational}]",
+            "an entry of chapters needs one of file, glob and url, got .*fiel",
+        ),
+        ("parts: [{chapters: [{file: a, sections: [b]}]}]", "an entry of sections needs one of file, glob and url, got 'b'"),
+        ("- file: [", r"can't be read \(.*line 1"),
+        ("", "lists no chapter"),
+        ("root: book/index", "lists no chapter"),
+    ],
 )
 def test_a_broken_table_of_contents_is_told_in_words(text, words, tmp_path):
     top = checkout(tmp_path, c02_variational=chapter())
     (top / "_toc.yml").write_text(text)
-    with pytest.raises(VbookError, match=f"^_toc.yml, the table of contents, {words}"):
+    with pytest.raises(VbookError, match=f"^_toc.yml:? {words}"):
         chapters.all_chapters(top)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -15,7 +16,7 @@ from samples import PARAMETERS, chapter, checkout, code, markdown
 
 from vbook import paths
 from vbook.errors import VbookError
-from vbook.pipeline import commit, notebook, pool, run_chapters
+from vbook.pipeline import commit, failures, notebook, pool, run_chapters, worker
 
 pytestmark = pytest.mark.slow
 
@@ -174,6 +175,33 @@ def test_a_full_disk_leaves_the_old_copy(book, monkeypatch):
     aside = Path(str(told.value).rpartition(" ")[2])
     assert notebook.code_cells(notebook.read(aside / "output.ipynb")), "what has run is not lost"
     shutil.rmtree(aside)
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_full_temporary_folder_is_told_and_the_notebook_saved_elsewhere(tmp_path, room):
+    (tmp_path / "output.ipynb").symlink_to("/dev/full")
+    notebook.write(chapter(code("print('it ran')")), tmp_path / "input.ipynb")
+    job = {name: str(tmp_path / f"{name}.ipynb") for name in ("output", "spare")} | {"notebook": str(tmp_path / "input.ipynb")}
+    if not room:
+        (tmp_path / "file").write_text("")
+        job["spare"] = str(tmp_path / "file" / "spare.ipynb")
+    error = worker.execute(job | {"parameters": {}, "kernel": "python3", "cwd": str(tmp_path)})
+    assert (
+        error["ename"] == "VbookError" and "can't be written (No space left on device); TMPDIR names another" in error["evalue"]
+    )
+    if room:
+        assert "it ran" in str(notebook.read(tmp_path / "spare.ipynb")) and str(tmp_path / "spare.ipynb") in error["evalue"]
+    else:
+        assert error["evalue"].endswith("what has run is lost")
+
+
+def test_a_notebook_cut_off_while_it_was_written_is_not_kept(tmp_path):
+    (tmp_path / "output.ipynb").write_text('{"cells": [')
+    plan = SimpleNamespace(stem="02-first", copy=tmp_path / "02-first.ipynb", nb=chapter(code("1")))
+    error = dict(cell=None, ename="the runner", evalue="ended by signal 9", lines=[])
+    failure = failures.fail(plan, pool.Result("02-first", tmp_path, 1.0, error))
+    assert failure.message == "02-first failed: the runner: ended by signal 9"
+    assert [file.name for file in tmp_path.iterdir()] == ["output.ipynb"]
 
 
 def test_a_place_that_cannot_be_written_is_told_before_anything_runs(book, monkeypatch):

@@ -62,6 +62,25 @@ def test_a_missing_chapter_is_named(book):
         _stage(book)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("_toc.yml", "\t- caption: x", r"_toc.yml can't be read \(.*line"),
+        ("_toc.yml", "root: a\nchapters: [{fiel: b}]", "_toc.yml: an entry of chapters needs one of file"),
+        ("_config.yml", 'title: "x', r"_config.yml can't be read \(.*line"),
+    ],
+)
+def test_a_broken_list_of_the_book_is_told_in_words(name, text, words, book):
+    (book / name).write_text(text)
+    with pytest.raises(VbookError, match=words):
+        build_site(top=book)
+
+
+def test_a_notebook_with_a_merge_marker_is_named(book):
+    with pytest.raises(VbookError, match=r"chapters/02-.*\.ipynb is no Jupyter notebook of format 4: restore it, or"):
+        build_site(top=book)
+
+
 def test_an_unknown_profile_is_refused(book):
     with pytest.raises(VbookError, match="did you mean 'smoke'"):
         build_site("smokey", top=book)

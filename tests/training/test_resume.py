@@ -326,6 +326,9 @@ def test_what_a_checkpoint_cannot_hold_is_told_at_the_first_row(tmp_path):
     rows = []
     with pytest.raises(VbookError, match=r"can't hold row\.odd, a ndarray"):
         run("adam", evaluate=lambda m: {"odd": np.ones(2)}, on_epoch=lambda m, row: rows.append(row), checkpoint=tmp_path / "run")
+    for odd, words in (({1: 2.0}, "which has the key 1"), (torch.eye(3).to_sparse(), "a Tensor")):
+        with pytest.raises(VbookError, match=rf"can't hold row\.odd, {words}"):
+            run("adam", evaluate=lambda m, odd=odd: {"odd": odd}, checkpoint=tmp_path / "run")
     assert not rows and not list(tmp_path.iterdir())
 
 

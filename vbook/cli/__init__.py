@@ -171,7 +171,7 @@ def reproduce(
     if any(end.startswith("interrupted") for end in fate.values()):
         raise typer.Exit(130)
     if failed := [id for id, end in fate.items() if end.startswith("failed")]:
-        raise VbookError(f"{', '.join(failed)}: {fate[failed[0]] if len(failed) == 1 else 'failed, see above'}")
+        raise VbookError(f"{', '.join(failed)}: failed, see above")
 
 
 @app.command()

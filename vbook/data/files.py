@@ -48,8 +48,9 @@ def read_verified(file: File, folder: Path) -> bytes:
     if key not in _VERIFIED:
         found = hashlib.sha256(content).hexdigest()
         if found != file.sha256:
+            sizes = f": {len(content):,} bytes instead of {file.size:,}" if len(content) != file.size else ""
             raise VbookError(
-                f"{path} is damaged or another file, and was not loaded: {len(content):,} bytes instead of {file.size:,}\n"
+                f"{path} is damaged or another file, and was not loaded{sizes}\n"
                 f"  sha256 found     {found}\n  sha256 expected  {file.sha256}\n{set_aside(path)}"
             )
         _VERIFIED.add(key)

@@ -52,12 +52,14 @@ def get(name: str, root: str | Path | None = None, progress: bool | None = None)
     """
     chosen = card(name)
     if not chosen.embedded:
-        for row in verify(name, root):
-            if row.status == "damaged":
-                set_aside(row.file)
+        damaged = [row.file for row in verify(name, root) if row.status == "damaged"]
+        moved = [f"{file} is damaged or another file. {set_aside(file)}" for file in damaged]
         folder = data_root(root)
         if _present(chosen.files(), folder) is None:
-            _fetch(chosen, chosen.files(), folder, progress)
+            try:
+                _fetch(chosen, chosen.files(), folder, progress)
+            except VbookError as error:
+                raise VbookError("\n".join([*moved, str(error)])) from None
     return verify(name, root)
 
 

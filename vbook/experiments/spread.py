@@ -102,9 +102,8 @@ def _on_cluster(waiting: Iterator, scheduler: str) -> Iterator[list[tuple[str, b
 
 
 def in_words(error: BaseException) -> str:
-    """What went wrong, in one line; the type of the error goes before what was not written for users."""
-    said = " ".join(str(error).split())
-    return said if isinstance(error, VbookError) else f"{type(error).__name__}: {said}"
+    """What went wrong; what was not written for users in one line, after the type of the error."""
+    return str(error) if isinstance(error, VbookError) else f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def measure(ids: list[str], settings: dict) -> list[tuple[str, bytes | str]]:

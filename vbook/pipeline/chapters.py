@@ -29,20 +29,36 @@ def toc_files(toc: object) -> list[str]:
     return own + [file for key, value in toc.items() if key != "file" for file in toc_files(value)]
 
 
-def all_chapters(top: Path | None = None) -> dict[str, Path]:
-    """The notebooks under ``chapters/`` that the table of contents lists, by stem, in reading order."""
+def read_yaml(path: Path) -> object:
+    """What one of the book's own files holds; VbookError when it can't be read."""
     import yaml
 
-    top = top or checkout()
     try:
-        files = toc_files(yaml.safe_load((top / "_toc.yml").read_text(encoding="utf-8")))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         said = " ".join(str(error).split())
-        raise VbookError(f"_toc.yml, the table of contents, can't be read ({said}); mend it, or take it back from git") from None
+        raise VbookError(f"{path.name} can't be read ({said}); mend it, or take it back from git") from None
+
+
+def _check_entries(toc: object) -> None:
+    """VbookError for a page of the table of contents that names nothing."""
+    for key, inside in toc.items() if isinstance(toc, dict) else enumerate(toc) if isinstance(toc, list) else ():
+        for entry in inside if key in ("chapters", "sections") and isinstance(inside, list) else ():
+            if not (isinstance(entry, dict) and {"file", "glob", "url"} & entry.keys()):
+                raise VbookError(f"_toc.yml: an entry of {key} needs one of file, glob and url, got {entry!r}")
+        _check_entries(inside)
+
+
+def all_chapters(top: Path | None = None) -> dict[str, Path]:
+    """The notebooks under ``chapters/`` that the table of contents lists, by stem, in reading order."""
+    top = top or checkout()
+    toc = read_yaml(top / "_toc.yml")
+    _check_entries(toc)
+    files = toc_files(toc)
     notebooks = [top / f"{str(file).removesuffix('.ipynb')}.ipynb" for file in files]
     found = {path.stem: path for path in notebooks if path.parent == top / "chapters"}
     if not found:
-        raise VbookError("_toc.yml, the table of contents, lists no chapter; take it back from git")
+        raise VbookError("_toc.yml lists no chapter; mend it, or take it back from git")
     return found
 
 

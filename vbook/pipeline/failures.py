@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from vbook import paths
+from vbook.errors import VbookError
 from vbook.pipeline import notebook
 
 
@@ -25,9 +25,10 @@ def fail(plan, result) -> Failure:
     kept = ""
     if (output := result.scratch / "output.ipynb").is_file():
         try:
-            with paths.atomic_write(failed_copy(plan)) as file:
-                file.write(output.read_bytes())
+            notebook.write(notebook.read(output), failed_copy(plan))
             kept = f"\n  as far as it came: {failed_copy(plan)}"
+        except VbookError:  # cut off while it was written
+            pass
         except OSError as full:
             kept = f"\n  {failed_copy(plan)} can't be written ({full.strerror}), so the notebook isn't kept"
     place = "" if cell is None else f" in cell {cell + 1}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,12 +20,16 @@ KERNEL = "vbook-run"
 
 @dataclass(frozen=True)
 class Task:
-    """A notebook to run: its ``name``, the notebook itself, the ``parameters`` to inject, and the threads it may use."""
+    """A notebook to run: its ``name``, the notebook itself, the ``parameters`` to inject, and the threads it may use.
+
+    ``spare`` is where it goes as far as it came when the scratch folder can't be written.
+    """
 
     name: str
     nb: dict
     parameters: dict
     threads: int
+    spare: Path = Path("unsaved.ipynb")
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ def _start(task: Task, scratch: Path) -> tuple[subprocess.Popen, float]:
         "notebook": str(scratch / "input.ipynb"),
         "output": str(scratch / "output.ipynb"),
         "parameters": task.parameters,
+        "spare": str(task.spare.absolute()),
         "kernel": KERNEL,
         "cwd": str(scratch / "cwd"),
     }
@@ -123,7 +129,7 @@ def environment(scratch: Path, threads: int) -> dict[str, str]:
 
 def _read(file: Path) -> int | None:
     text = file.read_text() if file.is_file() else ""
-    return int(text) if text else None
+    return int(text) if text.isdecimal() else None
 
 
 def _original(cell: int | None, task: Task) -> int | None:
@@ -140,5 +146,8 @@ def _error(scratch: Path, code: int, task: Task) -> dict | None:
         error = json.loads(result.read_text())
         return error and error | {"cell": _original(error["cell"], task)}
     lines = (scratch / "stderr").read_text(errors="replace").splitlines()
+    if shutil.disk_usage(scratch).free < 2**16:
+        full = f"the temporary folder {scratch.parent} is full; make room, or name another in TMPDIR, and run it again"
+        return {"cell": None, "ename": "VbookError", "evalue": full, "lines": []}
     ended = f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
     return {"cell": _original(_read(scratch / "progress"), task), "ename": "the runner", "evalue": ended, "lines": lines}

@@ -153,7 +153,7 @@ def _run(plans: list[Plan], profile: str, jobs: int | None, at, done) -> None:
     tasks = []
     for plan in plans:
         given = {name: value for name, value in plan.values.items() if value != plan.defaults[name]}
-        tasks.append(pool.Task(plan.stem, plan.nb, given, threads))
+        tasks.append(pool.Task(plan.stem, plan.nb, given, threads, failed_copy(plan)))
     with _termination_as_exception():
         pool.run_tasks(tasks, workers, at, done)
 

@@ -13,6 +13,9 @@ import sys
 import threading
 from pathlib import Path
 
+from vbook import paths
+from vbook.pipeline import notebook
+
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -36,10 +39,12 @@ def execute(job: dict, report=lambda cell: None) -> dict | None:
                 started(cell, cell_index, **more)
 
             nb_man.cell_start = cell_start
+            ran.append(nb_man.nb)
             # papermill would write the whole notebook before and after each cell; execute_notebook writes it at the end anyway.
             nb_man.save = lambda **more: None
             return super().execute_managed_notebook(nb_man, kernel_name, **options)
 
+    ran = []
     papermill_engines.register("vbook", Reporting)
     try:
         papermill.execute_notebook(
@@ -56,9 +61,23 @@ def execute(job: dict, report=lambda cell: None) -> dict | None:
     except papermill.PapermillExecutionError as error:
         lines = [line for text in error.traceback for line in _ANSI.sub("", text).splitlines()]
         return {"cell": error.cell_index, "ename": error.ename, "evalue": _ANSI.sub("", error.evalue), "lines": lines}
+    except OSError as error:  # of its output: what fails in a cell is papermill's own error
+        Path(job["output"]).unlink(missing_ok=True)
+        return {"cell": None, "ename": "VbookError", "evalue": _elsewhere(ran, job, error), "lines": []}
     except DeadKernelError:
         return {"cell": None, "ename": "DeadKernelError", "evalue": "the kernel died, perhaps for want of memory", "lines": []}
     return None
+
+
+def _elsewhere(ran: list, job: dict, error: OSError) -> str:
+    """Save the notebook where its copy would go, for the scratch folder doesn't take it; a sentence on what happened."""
+    full = f"the temporary folder {Path(job['output']).parent} can't be written ({error.strerror}); TMPDIR names another"
+    try:
+        with paths.atomic_write(Path(job["spare"]), "w") as file:
+            file.write(notebook.dumps(notebook.joined(ran[-1])))
+    except OSError:
+        return f"{full}. Nor can the folder of the executed copies: what has run is lost"
+    return f"{full}. As far as it came: {job['spare']}"
 
 
 def end_tree(pid: int) -> None:
@@ -99,7 +118,12 @@ def main(path: Path) -> None:
         end_tree(os.getpid())
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-    outcome = execute(json.loads(path.read_text()), lambda cell: path.with_name("progress").write_text(str(cell)))
+
+    def report(cell: int) -> None:
+        with contextlib.suppress(OSError):  # no more than a place to look at
+            path.with_name("progress").write_text(str(cell))
+
+    outcome = execute(json.loads(path.read_text()), report)
     cost = {"peak_bytes": peak_memory(), "threads": int(os.environ["OMP_NUM_THREADS"])}
     path.with_name("cost.json").write_text(json.dumps(cost))
     path.with_name("result.json").write_text(json.dumps(outcome))

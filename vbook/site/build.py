@@ -13,6 +13,7 @@ from pathlib import Path
 from vbook import paths
 from vbook.errors import VbookError
 from vbook.ledger import errata, ledger
+from vbook.pipeline import chapters as chapters_of_book
 from vbook.pipeline import notebook
 from vbook.profiles import check_profile
 from vbook.results import records, targets
@@ -39,6 +40,8 @@ def build_site(profile: str = "smoke", chapters=None, out: Path | None = None, t
     out = Path(out).resolve() if out else work / "html"
     try:
         _check_place(out, work)
+        chapters_of_book.all_chapters(top)  # what is wrong with a list of the book is told in words, before Sphinx sees it
+        chapters_of_book.read_yaml(top / "_config.yml")
         with vendor.alone(work / "site.lock"):
             _build(top, work, out, profile, chapters)
     except OSError as error:
@@ -74,9 +77,11 @@ def _build(top: Path, work: Path, out: Path, profile: str, chapters) -> None:
     wanted = _inputs(top, work / "stage")
     if not out.is_dir() or _read_state(out) != {"inputs": wanted, "files": _inventory(out)}:
         ledger(), errata(), targets(), records()  # what is wrong with one of them is told before Sphinx starts, in its own words
-        made = _make(work)
+        with paths.blamed(work / "sphinx"):
+            made = _make(work)
         _check_place(out, work)  # again, for building takes its time
-        _put(made, out, wanted)
+        with paths.blamed(out):
+            _put(made, out, wanted)
 
 
 def stage(top: Path, target: Path, profile: str, chapters=None) -> None:

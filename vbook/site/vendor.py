@@ -95,9 +95,11 @@ def _replace(top: Path, target: Path) -> None:
 def _install(folder: Path) -> None:
     command = [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     environment = os.environ | {"PATH": f"{node().parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    print("fetching MathJax and the fonts from the npm registry, once", file=sys.stderr)
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
-        reason = "; ".join(line.removeprefix("npm error ") for line in done.stderr.strip().splitlines()[-4:])
+        said = [line.removeprefix("npm error").strip() for line in done.stderr.splitlines()]
+        reason = "; ".join([line for line in said if len(line) > 1][-4:])
         raise VbookError(
             "the web files (MathJax and its fonts) could not be fetched from the npm registry; check the network or your "
             f"npm settings and run the command again. npm says: {reason}"
