@@ -130,7 +130,11 @@ def _restore(part, tensors: dict[str, Tensor]) -> None:
 
 def _pack(value, place: str, tensors: dict):
     """``value`` for JSON; the tensors in it go to ``tensors`` and leave their place's name behind."""
-    if isinstance(value, Tensor) and value.layout == torch.strided:
+    if isinstance(value, Tensor):
+        if value.layout != torch.strided:
+            raise VbookError(f"a checkpoint can't hold {place}, a tensor of layout {value.layout}: .to_dense() makes one it can")
+        while place in tensors:  # {"a.b": …, "a": {"b": …}}
+            place += "'"
         tensors[place] = value
         return {PLACE: place}
     if isinstance(value, dict):

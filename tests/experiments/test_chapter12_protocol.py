@@ -265,4 +265,3 @@ def test_a_training_is_profiled_whole_and_after_one_minibatch():
         kinds = [metrics[f"{prefix}{kind}"]["mean"] for kind in ("slopes", "layers", "optimizer", "rest", "python")]
         assert sum(kinds) == pytest.approx(1.0) and min(kinds) > 0
         assert metrics[f"{prefix}inside"]["mean"] == pytest.approx(1 - kinds[-1])
-    assert metrics["slopes"]["mean"] > 1.5 * metrics["one_slopes"]["mean"], "to begin takes longer than an update"

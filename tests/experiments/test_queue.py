@@ -100,7 +100,7 @@ def test_a_file_in_the_place_of_the_checkpoints_is_told_before_anything_runs(tin
 def test_a_folder_in_the_place_of_a_record_is_told_before_anything_runs(tiny, shelf, monkeypatch):  # noqa: F811
     (shelf / "ch00-tiny.laptop.json").mkdir()
     monkeypatch.setattr(queue, "run", lambda *args, **options: pytest.fail("ran"))
-    with pytest.raises(VbookError, match=r"not a record of this book .*Is a directory"):
+    with pytest.raises(VbookError, match=r"no record can be read there \(Is a directory"):
         reproduce([tiny], "laptop", say=lambda line: None)
 
 

@@ -43,11 +43,16 @@ def test_a_listed_chapter_without_a_notebook_is_named(known):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("chapters: [{file: chapters/02-variational}]", "names no root"),
+        ("root: a\nparts: [{chapter: []}]", "a part needs its chapters, got .*chapter"),
         (
             "root: a\nchapters: [{fiel: chapters/02-variational}]",
             "an entry of chapters needs one of file, glob and url, got .*fiel",
         ),
-        ("parts: [{chapters: [{file: a, sections: [b]}]}]", "an entry of sections needs one of file, glob and url, got 'b'"),
+        (
+            "root: a\nparts: [{chapters: [{file: a, sections: [b]}]}]",
+            "an entry of sections needs one of file, glob and url, got 'b'",
+        ),
         ("- file: [", r"can't be read \(.*line 1"),
         ("", "lists no chapter"),
         ("root: book/index", "lists no chapter"),

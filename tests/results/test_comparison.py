@@ -72,3 +72,15 @@ def test_a_count_that_all_seeds_agree_on_has_no_decimals(outcome):
 )
 def test_significant_digits(value, text):
     assert significant(value) == text
+
+
+def test_times_are_shown_only_where_a_page_need_not_come_out_the_same_twice(outcome):
+    for unit, profile, shown in (
+        ("s", "smoke", "–"),
+        ("of the time", "smoke", "–"),
+        ("s", "laptop", "52.2"),
+        ("nats", "smoke", "52.2"),
+    ):
+        outcome = SimpleNamespace(record=sample(experiment="ch00-none", profile=profile))
+        outcome.record.metrics["seconds"] = {"mean": 52.19, "unit": unit}
+        assert repr(compare(outcome, [("time", "seconds")])).splitlines()[1].split() == ["time", "–", shown]

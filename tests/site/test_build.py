@@ -40,6 +40,11 @@ def test_chapters_come_from_the_table_of_contents(book):
     assert chapter_files(book) == ["chapters/02-variational-autoencoders.ipynb"]
 
 
+def test_chapters_may_be_written_in_any_form_of_yaml(book):
+    (book / "_toc.yml").write_text('root: book/index\nchapters:\n- file: "chapters/02-variational-autoencoders"  # the first\n')
+    assert chapter_files(book) == ["chapters/02-variational-autoencoders.ipynb"]
+
+
 def test_stages_the_executed_copy_of_the_profile_where_there_is_one(book):
     assert _stage(book).read_text() == "committed"
     executed = book / "_build" / "executed" / "smoke" / "02-variational-autoencoders.ipynb"
@@ -67,6 +72,8 @@ def test_a_missing_chapter_is_named(book):
     [
         ("_toc.yml", "\t- caption: x", r"_toc.yml can't be read \(.*line"),
         ("_toc.yml", "root: a\nchapters: [{fiel: b}]", "_toc.yml: an entry of chapters needs one of file"),
+        ("_config.yml", "", "_config.yml holds no settings"),
+        ("_config.yml", "- a", "_config.yml holds no settings"),
         ("_config.yml", 'title: "x', r"_config.yml can't be read \(.*line"),
     ],
 )
@@ -270,7 +277,7 @@ def test_a_broken_list_is_told_in_its_own_words_before_anything_is_built(book, m
         build_site(top=book)
 
 
-@pytest.mark.parametrize("broken", ["copytree", "rename"])
+@pytest.mark.parametrize("broken", ["copy2", "rename"])
 def test_a_full_disk_leaves_the_old_site(tmp_path, monkeypatch, broken):
     made, out = tmp_path / "made", tmp_path / "html"
     for folder, text in ((made, "new"), (out, "old")):
@@ -280,8 +287,8 @@ def test_a_full_disk_leaves_the_old_site(tmp_path, monkeypatch, broken):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    if broken == "copytree":
-        monkeypatch.setattr(build.shutil, "copytree", full)
+    if broken == "copy2":
+        monkeypatch.setattr(build.shutil, "copy2", full)
     else:
         rename = type(out).rename
         monkeypatch.setattr(type(out), "rename", lambda self, to: full() if self.name == ".html.vbook-new" else rename(self, to))

@@ -322,11 +322,20 @@ def test_numbers_of_numpys_are_numbers(tmp_path):
     assert run("adam", evaluate=lambda m: {}, checkpoint=tmp_path / "run")[1].rows == history.rows
 
 
+def test_columns_that_look_alike_are_kept_apart(tmp_path):
+    columns = {"a.b": torch.ones(2), "a": {"b": torch.zeros(2)}}
+    run("adam", evaluate=lambda m: columns, checkpoint=tmp_path / "run", epochs=1)
+    _, history = run("adam", evaluate=lambda m: columns, checkpoint=tmp_path / "run")
+    assert len(history.rows) > 1
+    for row in history.rows:
+        assert torch.equal(row["a.b"], columns["a.b"]) and torch.equal(row["a"]["b"], columns["a"]["b"])
+
+
 def test_what_a_checkpoint_cannot_hold_is_told_at_the_first_row(tmp_path):
     rows = []
     with pytest.raises(VbookError, match=r"can't hold row\.odd, a ndarray"):
         run("adam", evaluate=lambda m: {"odd": np.ones(2)}, on_epoch=lambda m, row: rows.append(row), checkpoint=tmp_path / "run")
-    for odd, words in (({1: 2.0}, "which has the key 1"), (torch.eye(3).to_sparse(), "a Tensor")):
+    for odd, words in (({1: 2.0}, "which has the key 1"), (torch.eye(3).to_sparse(), r"a tensor of layout torch\.sparse_coo")):
         with pytest.raises(VbookError, match=rf"can't hold row\.odd, {words}"):
             run("adam", evaluate=lambda m, odd=odd: {"odd": odd}, checkpoint=tmp_path / "run")
     assert not rows and not list(tmp_path.iterdir())

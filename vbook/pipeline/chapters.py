@@ -41,7 +41,11 @@ def read_yaml(path: Path) -> object:
 
 
 def _check_entries(toc: object) -> None:
-    """VbookError for a page of the table of contents that names nothing."""
+    """VbookError for a part or a page of the table of contents that names nothing."""
+    if isinstance(toc, dict) and "parts" in toc:
+        for part in toc["parts"] if isinstance(toc["parts"], list) else [toc["parts"]]:
+            if not (isinstance(part, dict) and isinstance(part.get("chapters"), list)):
+                raise VbookError(f"_toc.yml: a part needs its chapters, got {part!r}")
     for key, inside in toc.items() if isinstance(toc, dict) else enumerate(toc) if isinstance(toc, list) else ():
         for entry in inside if key in ("chapters", "sections") and isinstance(inside, list) else ():
             if not (isinstance(entry, dict) and {"file", "glob", "url"} & entry.keys()):
@@ -53,6 +57,8 @@ def all_chapters(top: Path | None = None) -> dict[str, Path]:
     """The notebooks under ``chapters/`` that the table of contents lists, by stem, in reading order."""
     top = top or checkout()
     toc = read_yaml(top / "_toc.yml")
+    if isinstance(toc, dict) and "root" not in toc:
+        raise VbookError("_toc.yml names no root, the book's first page; mend it, or take it back from git")
     _check_entries(toc)
     files = toc_files(toc)
     notebooks = [top / f"{str(file).removesuffix('.ipynb')}.ipynb" for file in files]

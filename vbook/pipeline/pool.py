@@ -147,7 +147,9 @@ def _error(scratch: Path, code: int, task: Task) -> dict | None:
         return error and error | {"cell": _original(error["cell"], task)}
     lines = (scratch / "stderr").read_text(errors="replace").splitlines()
     if shutil.disk_usage(scratch).free < 2**16:
-        full = f"the temporary folder {scratch.parent} is full; make room, or name another in TMPDIR, and run it again"
+        full = f"the temporary folder {scratch.parent} is full; make room, or name another in TMPDIR"
+        if task.spare.is_file() and task.spare.stat().st_mtime >= (scratch / "job.json").stat().st_mtime:
+            full += f". As far as it came: {task.spare}"
         return {"cell": None, "ename": "VbookError", "evalue": full, "lines": []}
     ended = f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
     return {"cell": _original(_read(scratch / "progress"), task), "ename": "the runner", "evalue": ended, "lines": lines}

@@ -1,7 +1,7 @@
 """Runs one notebook through papermill in a process of its own: ``python -m vbook.pipeline.worker job.json``.
 
 It leaves the index of the running cell in ``progress`` beside the job and ends, kernel included, when its standard input closes:
-a runner that was killed outright leaves nothing behind.
+a runner that was killed outright leaves nothing running, nor its scratch folder.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 import threading
+import time
 from pathlib import Path
 
 from vbook import paths
@@ -111,9 +112,12 @@ def clean_up(scratch: Path) -> None:
 def main(path: Path) -> None:
     """Run the job described in the JSON file ``path``; what became of it is written beside it as ``result.json``."""
 
+    leaving = threading.Event()
+
     def end_with_parent():
         while os.read(0, 1024):  # not sys.stdin: a lock held there at exit is fatal
             pass
+        leaving.set()
         clean_up(path.parent)
         end_tree(os.getpid())
 
@@ -124,6 +128,8 @@ def main(path: Path) -> None:
             path.with_name("progress").write_text(str(cell))
 
     outcome = execute(json.loads(path.read_text()), report)
+    while leaving.is_set():  # nobody waits for the outcome: the other thread ends this process when it has cleaned up
+        time.sleep(1)
     cost = {"peak_bytes": peak_memory(), "threads": int(os.environ["OMP_NUM_THREADS"])}
     path.with_name("cost.json").write_text(json.dumps(cost))
     path.with_name("result.json").write_text(json.dumps(outcome))

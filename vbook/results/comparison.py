@@ -10,6 +10,7 @@ from vbook.results.references import MINUS, resolve
 from vbook.results.target import targets
 
 NONE = "–"
+TIMES = ("s", "of the time")  # units of what no two runs agree on
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,6 +91,8 @@ def _recorded(record_id: str, metric: str) -> tuple[str, str]:
 
 def _measured(record: Record, metric: str) -> tuple[str, str]:
     entry = record.metrics[metric]
+    if record.profile == "smoke" and entry["unit"] in TIMES:  # a page must come out the same twice
+        return NONE, "differs from run to run; shown at the other profiles"
     text = _with_error(entry["mean"], 0) if entry.get("standard_error") == 0 else significant(entry["mean"])
     return text, f"{record.data['title']}, profile {record.profile}, seed {record.seeds[0]}"
 

@@ -41,7 +41,8 @@ def build_site(profile: str = "smoke", chapters=None, out: Path | None = None, t
     try:
         _check_place(out, work)
         chapters_of_book.all_chapters(top)  # what is wrong with a list of the book is told in words, before Sphinx sees it
-        chapters_of_book.read_yaml(top / "_config.yml")
+        if not isinstance(chapters_of_book.read_yaml(top / "_config.yml"), dict):
+            raise VbookError("_config.yml holds no settings; take it back from git")
         with vendor.alone(work / "site.lock"):
             _build(top, work, out, profile, chapters)
     except OSError as error:
@@ -106,9 +107,7 @@ def stage(top: Path, target: Path, profile: str, chapters=None) -> None:
 
 def chapter_files(top: Path) -> list[str]:
     """The notebooks that the table of contents names, as paths from the book's root."""
-    names = re.findall(r"^\s*-?\s*file:\s*(\S+)\s*$", (top / "_toc.yml").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    named = (name if name.endswith(".ipynb") else f"{name}.ipynb" for name in names if name.startswith("chapters/"))
-    return list(named)
+    return [path.relative_to(top).as_posix() for path in chapters_of_book.all_chapters(top).values()]
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -222,7 +221,9 @@ def _put(made: Path, out: Path, inputs: str) -> None:
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
     try:
-        shutil.copytree(made, fresh)
+        for file in _files(made):  # one by one: copytree would tell of every file that a full disk doesn't take
+            (fresh / file.relative_to(made)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, fresh / file.relative_to(made))
         state = json.dumps({"inputs": inputs, "files": _inventory(fresh)})
         (fresh / STATE).write_text(state, encoding="utf-8")
         if out.exists():
