@@ -40,7 +40,6 @@ def build_site(profile: str = "smoke", chapters=None, out: Path | None = None, t
     out = Path(out).resolve() if out else work / "html"
     try:
         _check_place(out, work)
-        chapters_of_book.all_chapters(top)  # what is wrong with a list of the book is told in words, before Sphinx sees it
         if not isinstance(chapters_of_book.read_yaml(top / "_config.yml"), dict):
             raise VbookError("_config.yml holds no settings; take it back from git")
         with vendor.alone(work / "site.lock"):
@@ -222,8 +221,9 @@ def _put(made: Path, out: Path, inputs: str) -> None:
         shutil.rmtree(left, ignore_errors=True)
     try:
         for file in _files(made):  # one by one: copytree would tell of every file that a full disk doesn't take
-            (fresh / file.relative_to(made)).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(file, fresh / file.relative_to(made))
+            copy = fresh / file.relative_to(made)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, copy)
         state = json.dumps({"inputs": inputs, "files": _inventory(fresh)})
         (fresh / STATE).write_text(state, encoding="utf-8")
         if out.exists():

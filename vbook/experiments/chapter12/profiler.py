@@ -6,19 +6,27 @@ from collections.abc import Callable
 
 import torch
 
+from vbook.experiments.chapter12.optimizers import DATA
 from vbook.experiments.chapter12.protocol import ascend, both_parts, network
 from vbook.experiments.entries import over_seeds
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
 
-# What the calls that leave Python are for, by pieces of their names; of all other built-in calls "rest" is the sum.
-CALLS = {"slopes": ("run_backward",), "layers": ("_nn.linear",), "optimizer": ("_adagrad_", "_foreach_")}
+# What the calls of PyTorch's compiled functions are for, by pieces of the profiler's names; torch.tanh and its like, which are
+# methods of a type, have no "torch" in theirs.
+CALLS = {
+    "slopes": ("run_backward",),
+    "layers": ("_nn.linear",),
+    "optimizer": ("_adagrad_", "_foreach_"),
+    "rest": ("torch", " of type object at "),
+}
 
 
 def shares(action: Callable[[], object]) -> dict[str, float]:
-    """Run ``action``: shares of its time by CALLS, in other built-in functions (``rest``) and in Python itself, and ``calls``.
+    """Run ``action``: the shares of its time by CALLS, that of Python with its own built-in functions, and ``calls``.
 
-    ``calls`` counts the calls for the slopes. Times are the profiler's internal ones, each call without those that it makes.
+    A call is for the first of CALLS that fits; ``calls`` counts those for the slopes. Times are the profiler's internal ones,
+    each call without those that it makes.
 
     >>> found = shares(lambda: torch.ones(3, requires_grad=True).sum().backward())
     >>> found["calls"], round(sum(share for name, share in found.items() if name != "calls"), 6)
@@ -26,11 +34,10 @@ def shares(action: Callable[[], object]) -> dict[str, float]:
     """
     profile = cProfile.Profile()
     profile.runcall(action)
-    times, calls = dict.fromkeys((*CALLS, "rest", "python"), 0.0), 0
+    times, calls = dict.fromkeys((*CALLS, "python"), 0.0), 0
     for entry in profile.getstats():
-        built_in = isinstance(entry.code, str)  # of Python's own functions it is the code
-        known = (kind for kind, pieces in CALLS.items() if built_in and any(piece in entry.code for piece in pieces))
-        kind = next(known, "rest" if built_in else "python")
+        name = entry.code if isinstance(entry.code, str) else ""  # of functions written in Python it is the code
+        kind = next((kind for kind, pieces in CALLS.items() if any(piece in name for piece in pieces)), "python")
         times[kind] += entry.inlinetime
         calls += entry.callcount if kind == "slopes" else 0
     total = sum(times.values())
@@ -40,9 +47,7 @@ def shares(action: Callable[[], object]) -> dict[str, float]:
 @experiment(
     "ch12-profile",
     title="replication, figures 6 and 7: where the time of a training goes",
-    data="mnist",
-    stand_in="digits",
-    protocol="threshold",
+    **DATA,
     profiles={
         "smoke": dict(hidden=100, z_dim=2, updates=20, rounds=3),
         "laptop": dict(hidden=100, z_dim=2, updates=1_000, rounds=10),
@@ -52,7 +57,7 @@ def shares(action: Callable[[], object]) -> dict[str, float]:
 def profile(setup: Setup) -> Outcome:
     """Shares of the time of a whole training of ``rounds`` × ``updates``, and of one that ends after a minibatch (``one_``).
 
-    ``inside`` is what compiled functions take, ``calls`` how often the slopes were computed in all. Errors are over rounds:
+    ``inside`` is what PyTorch's compiled functions take, ``calls`` how often the slopes were computed in all. Errors are over rounds:
     each profiles a piece of the training, and a training of one minibatch from new weights.
     """
     x, bare = both_parts(setup), dataclasses.replace(setup, checkpoints=None, progress=False)
@@ -70,7 +75,7 @@ def profile(setup: Setup) -> Outcome:
                 return Outcome({}, interrupted=True)
     metrics = {"calls": {"mean": float(sum(found.pop("calls") for found in whole)), "unit": "calls"}}
     for prefix, rounds in (("", whole), ("one_", one)):
-        for kind in (*CALLS, "rest", "python"):
+        for kind in (*CALLS, "python"):
             metrics[f"{prefix}{kind}"] = _share([found[kind] for found in rounds])
         metrics[f"{prefix}inside"] = _share([1 - found["python"] for found in rounds])
     return Outcome(metrics, steps=sum(h.steps for h in histories), examples=sum(h.examples for h in histories))
