@@ -57,8 +57,8 @@ def shares(action: Callable[[], object]) -> dict[str, float]:
 def profile(setup: Setup) -> Outcome:
     """Shares of the time of a whole training of ``rounds`` × ``updates``, and of one that ends after a minibatch (``one_``).
 
-    ``inside`` is what PyTorch's compiled functions take, ``calls`` how often the slopes were computed in all. Errors are over rounds:
-    each profiles a piece of the training, and a training of one minibatch from new weights.
+    ``inside`` is what PyTorch's compiled functions take, ``calls`` how often the slopes were computed in all. Errors are over
+    rounds: each profiles a piece of the training, and a training of one minibatch from new weights.
     """
     x, bare = both_parts(setup), dataclasses.replace(setup, checkpoints=None, progress=False)
     model = network(x.shape[1], setup.z_dim, setup.hidden, "bernoulli").to(setup.device)
