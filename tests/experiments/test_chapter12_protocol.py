@@ -261,7 +261,7 @@ def test_shares_of_time_go_where_it_was_spent():
 def test_a_training_is_profiled_whole_and_after_one_minibatch():
     record = run("ch12-profile").record
     metrics = record.metrics
-    assert record.steps == 3 * (20 + 1), "rounds of twenty updates and of one"
+    assert record.steps == 1 + 3 * (20 + 1), "one that nobody watches, then rounds of twenty updates and of one"
     assert metrics["calls"]["mean"] == 60.0, "each update of the whole training computes its slopes once"
     for prefix in ("", "one_"):
         kinds = [metrics[f"{prefix}{kind}"]["mean"] for kind in ("slopes", "layers", "optimizer", "rest", "python")]
