@@ -102,6 +102,8 @@ def test_a_root_that_is_a_file_is_named(served, tmp_path):
     for root in ("file", "file/below"):
         with pytest.raises(VbookError, match=r"can't be a folder: .*file is a file"):
             data.load("frey-face", root=tmp_path / root)
+        with pytest.raises(VbookError, match=r"can't be a folder: .*file is a file"):
+            data.verify("frey-face", root=tmp_path / root)
 
 
 def test_ctrl_c_leaves_nothing_half_written(served, monkeypatch):

@@ -54,6 +54,15 @@ def test_stages_the_executed_copy_of_the_profile_where_there_is_one(book):
     assert _stage(book, ["03-other"]).read_text() == "committed"
 
 
+def test_chapters_whose_copy_of_the_profile_is_missing_are_told(book):
+    assert stage(book, book / "staged", "laptop") == ["02-variational-autoencoders"]
+    assert stage(book, book / "staged", "laptop", []) == []
+    executed = book / "_build" / "executed" / "laptop" / "02-variational-autoencoders.ipynb"
+    executed.parent.mkdir(parents=True)
+    executed.write_text("executed")
+    assert stage(book, book / "staged", "laptop") == []
+
+
 def test_staging_keeps_times_removes_what_is_gone_and_leaves_records_out(book):
     first = _stage(book).stat().st_mtime_ns
     (book / "staged" / "book" / "old.md").write_text("gone")
@@ -270,7 +279,7 @@ def test_a_broken_list_is_told_in_its_own_words_before_anything_is_built(book, m
 
     monkeypatch.setattr(build, "_make", lambda work: pytest.fail("built"))
     monkeypatch.setattr(build.vendor, "modules", lambda: None)
-    monkeypatch.setattr(build, "stage", lambda *args: None)
+    monkeypatch.setattr(build, "stage", lambda *args: [])
     monkeypatch.setattr(build, "_inputs", lambda *args: "inputs")
     monkeypatch.setattr(build, name, broken)
     with pytest.raises(VbookError, match=f"^{name}: this is wrong with it$"):

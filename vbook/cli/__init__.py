@@ -122,7 +122,7 @@ def build(
         Path | None, typer.Option(help="Folder of the site, new or empty or built before; by default _build/html.")
     ] = None,
 ):
-    """Build the site from the executed copies, without executing anything.
+    """Build the site from the executed copies, without executing anything; a chapter without one keeps its committed outputs.
 
     \b
     Example: vbook build --profile laptop

@@ -40,6 +40,7 @@ def verify(name: str, root: str | Path | None = None) -> list[FileStatus]:
     """Each file of the set with its status and digests; nothing is moved, fetched or changed."""
     chosen = card(name)
     folder = embedded_folder() if chosen.embedded else data_root(root)
+    _check_folder(folder)
     # Of a set with several forms, the one that is there, or else the one of which most is.
     form = max(chosen.files(), key=lambda form: sum((folder / f.path).is_file() for f in form) / len(form))
     return [_status(file, folder) for file in form]
@@ -70,8 +71,7 @@ def _present(forms: list[tuple[File, ...]], folder: Path) -> tuple[File, ...] | 
 
 def _fetch(chosen: Card, forms: list[tuple[File, ...]], folder: Path, progress: bool | None) -> tuple[File, ...]:
     """Download the missing files of the first form that has sources, and return it; the one VbookError when that fails."""
-    if there := next((place for place in (folder, *folder.parents) if place.exists() and not place.is_dir()), None):
-        raise VbookError(f"the data root {folder} can't be a folder: {there} is a file; name a folder in VBOOK_DATA")
+    _check_folder(folder)
     failures = []
     for form in forms:
         if all(has_source(chosen, file) for file in form):
@@ -81,6 +81,11 @@ def _fetch(chosen: Card, forms: list[tuple[File, ...]], folder: Path, progress: 
             else:
                 return form
     raise VbookError(_cannot_be_had(chosen, folder, failures))
+
+
+def _check_folder(folder: Path) -> None:
+    if there := next((place for place in (folder, *folder.parents) if place.exists() and not place.is_dir()), None):
+        raise VbookError(f"the data root {folder} can't be a folder: {there} is a file; name a folder in VBOOK_DATA")
 
 
 def _cannot_be_had(chosen: Card, folder: Path, failures: list[str]) -> str:

@@ -72,7 +72,9 @@ def _check_place(out: Path, work: Path) -> None:
 
 
 def _build(top: Path, work: Path, out: Path, profile: str, chapters) -> None:
-    stage(top, work / "stage", profile, chapters)
+    for stem in stage(top, work / "stage", profile, chapters):
+        run = f"`vbook run {stem} --profile {profile}` makes its own"
+        print(f"{stem}: not run at {profile}, so its committed outputs stand in; {run}", file=sys.stderr)
     vendor.modules()
     wanted = _inputs(top, work / "stage")
     if not out.is_dir() or _read_state(out) != {"inputs": wanted, "files": _inventory(out)}:
@@ -84,17 +86,23 @@ def _build(top: Path, work: Path, out: Path, profile: str, chapters) -> None:
             _put(made, out, wanted)
 
 
-def stage(top: Path, target: Path, profile: str, chapters=None) -> None:
-    """Copy what the site is made from into ``target``; files that stay the same keep their time stamps."""
+def stage(top: Path, target: Path, profile: str, chapters=None) -> list[str]:
+    """Copy what the site is made from into ``target``; files that stay the same keep their time stamps.
+
+    Returns the stems of the chapters that were to come from a copy executed at ``profile`` and have none.
+    """
     sources = {name: top / name for name in ("_config.yml", "_toc.yml")}
     for file in sorted((top / "book").rglob("*")):
         if file.is_file() and not LEFT_OUT & set(file.relative_to(top).parts):
             sources[file.relative_to(top).as_posix()] = file
+    missing = []
     for name in chapter_files(top):
         stem = Path(name).stem
         executed = top / "_build" / "executed" / profile / f"{stem}.ipynb"
-        use = executed.is_file() and (chapters is None or stem in chapters)
-        sources[name] = executed if use else top / name
+        wanted = chapters is None or stem in chapters
+        sources[name] = executed if wanted and executed.is_file() else top / name
+        if wanted and not executed.is_file():
+            missing.append(stem)
     for name, source in sources.items():
         if not source.is_file():
             raise VbookError(f"{name} is in the table of contents but there is no such file")
@@ -102,6 +110,7 @@ def stage(top: Path, target: Path, profile: str, chapters=None) -> None:
     for file in sorted(target.rglob("*")):
         if file.is_file() and file.relative_to(target).as_posix() not in sources:
             file.unlink()
+    return missing
 
 
 def chapter_files(top: Path) -> list[str]:

@@ -71,10 +71,12 @@ def fit(
 
     ``checkpoint`` names a file: a run that was killed, interrupted or out of ``budget`` ("25m", or seconds), called again with
     the same arguments and as many threads, goes on from there, bit for bit; it is written every ``save_every`` seconds and at
-    the end. What the callbacks of earlier sittings have gathered is not in it. Ctrl-C ends the run at once and returns the
-    history so far; the last checkpoint stays. ``mode`` is how a step runs: ``"eager"``, ``"compiled"`` (slow to begin),
-    ``"graph"`` (CUDA), or ``"fastest"``, what a trial of sixty steps finds faster (``history.mode`` says which); a resumed run
-    keeps to it. By default a graph on CUDA, eager elsewhere: modes differ in the last digits, which no stopwatch should decide.
+    the end. The weights that ``model`` comes with don't matter then, those of the file take their place: a start from other
+    weights needs a file of its own. What the callbacks of earlier sittings have gathered is not in it. Ctrl-C ends the run at
+    once and returns the history so far; the last checkpoint stays. ``mode`` is how a step runs: ``"eager"``, ``"compiled"``
+    (slow to begin), ``"graph"`` (CUDA), or ``"fastest"``, what a trial of sixty steps finds faster (``history.mode`` says
+    which); a resumed run keeps to it. By default a graph on CUDA, eager elsewhere: modes differ in the last digits, which no
+    stopwatch should decide.
 
     Raises VbookError for sizes and rates that are not positive, for data that are not finite, for a checkpoint of another run or
     one that can't be written, when memory runs out, and (Diverged) at the first step whose bound is not
