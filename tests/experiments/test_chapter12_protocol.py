@@ -267,3 +267,10 @@ def test_a_training_is_profiled_whole_and_after_one_minibatch():
         kinds = [metrics[f"{prefix}{kind}"]["mean"] for kind in ("slopes", "layers", "optimizer", "rest", "python")]
         assert sum(kinds) == pytest.approx(1.0) and min(kinds) > 0
         assert metrics[f"{prefix}inside"]["mean"] == pytest.approx(1 - kinds[-1])
+
+
+def test_the_optimizers_own_steps_are_timed_in_both_forms():
+    ticks = itertools.count()
+    found = optimizers._own_steps(network(6, 2, 3, "bernoulli"), 3, 5, lambda: next(ticks))
+    names = [f"{form}_{name}" for name in OPTIMIZERS for form in ("own", "own_foreach")]
+    assert found == {name: [10_000 / 5] * 3 for name in names}
