@@ -3,6 +3,7 @@
 import dataclasses
 import fcntl
 import json
+import shutil
 
 import pytest
 
@@ -149,3 +150,23 @@ def test_a_broken_record_is_told_before_anything_runs(tiny, shelf, monkeypatch):
     for ids in ([tiny], ["ch02-vae-2", tiny]):
         with pytest.raises(VbookError, match=r"ch00-tiny\.laptop\.json: .*seeds: there is none"):
             reproduce(ids, "laptop", say=lambda line: None)
+
+
+def test_one_id_is_not_taken_for_its_letters(tiny, shelf):  # noqa: F811
+    assert list(reproduce(tiny, "laptop", say=lambda line: None)) == ["ch00-tiny.laptop"]
+    with pytest.raises(VbookError, match=r"unknown experiment 'ch00-tinny'.*did you mean 'ch00-tiny'"):
+        reproduce("ch00-tinny", "laptop")
+
+
+def test_a_record_without_room_says_that_the_trainings_are_kept(tiny, shelf, monkeypatch):  # noqa: F811
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    def full_and_bare(*args):
+        shutil.rmtree(shelf / "kept")
+        full()
+
+    monkeypatch.setattr(queue._Queue, "folder", lambda self, one: shelf / "kept")
+    for keep, end in ((full, "device); its trainings are kept, run again"), (full_and_bare, "device)")):
+        monkeypatch.setattr(queue, "keep", keep)
+        assert reproduce([tiny], "laptop", say=lambda line: None)["ch00-tiny.laptop"].endswith(end)

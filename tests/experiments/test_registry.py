@@ -169,11 +169,21 @@ def test_digest_follows_code_and_settings_but_not_words(tiny):
         (dict(id="ch02-vae-21"), "did you mean 'ch02-vae-2"),
         (dict(id="ch02-vae-2", profile="lapptop"), "did you mean 'laptop'"),
         (dict(id="ch02-vae-2", device="gpu9"), "unknown device 'gpu9'"),
+        (dict(id=["ch02-vae-2"]), "unknown experiment"),
+        (dict(id="ch02-vae-2", data_root=["data"]), "the data root is the name of a folder"),
+        (dict(id="ch02-vae-2", checkpoints=5), "checkpoints is the name of a folder, got 5"),
+        (dict(id="ch02-vae-2", budget="soon"), "a budget is a time such as"),
+        (dict(id="ch02-vae-2", budget=-1), "a budget is a time such as"),
     ],
 )
 def test_unknown_names_are_refused(call, words):
     with pytest.raises(VbookError, match=words):
         run(**call)
+
+
+def test_a_budget_in_words_and_a_folder_as_text_will_do(tiny, tmp_path):
+    outcome = run(tiny, checkpoints=str(tmp_path / "kept"), budget="5m")
+    assert not outcome.interrupted and outcome.record.status == "complete"
 
 
 def test_cuda_without_a_gpu_is_refused(monkeypatch):

@@ -54,7 +54,8 @@ def reproduce(
         raise VbookError(f"jobs must be a positive integer, got {jobs!r}")
     if paths.root() is None:
         raise VbookError("records are written into the book's checkout; clone the repository to reproduce them")
-    chosen = [find(id) for id in dict.fromkeys(ids)] or by_worth(profile)
+    named = map(find, [ids] if isinstance(ids, str) else ids)
+    chosen = list({one.id: one for one in named}.values()) or by_worth(profile)
     for one in chosen:
         _complete(f"{one.id}.{profile}")
         check_places(f"{one.id}.{profile}", paths.book("weights"))
@@ -155,7 +156,7 @@ class _Queue:
             why = "not run: files of the package have changed since this command began; run it again"
         elif not self.force and old and old.dirty is False and old.experiment_digest == one.digest(one.profiles[self.profile]):
             why = f"up to date{_other(old, self.seed, self.device)}"
-        elif self.budget is not None and self.left() <= 0:
+        elif self.left() == 0:
             why = "not run: the budget is spent"
         else:
             self.locks[one.id], self.digests[one.id] = lock, one.digest(one.profiles[self.profile])
@@ -168,7 +169,8 @@ class _Queue:
         try:
             why = f"failed: {outcome}" if isinstance(outcome, str) else self.kept(one, outcome)
         except Exception as error:  # a full disk, a metric that is not finite, an outcome that is none
-            why = f"failed: no record could be written ({in_words(error)})"
+            kept = "; its trainings are kept, run again" if any(self.folder(one).glob("*.safetensors")) else ""
+            why = f"failed: no record could be written ({in_words(error)}){kept}"
         self.locks.pop(one.id).close()
         self._tell(one, why)
 
@@ -178,7 +180,7 @@ class _Queue:
         if outcome.record.experiment_digest != self.digests[one.id]:  # a worker on another commit, or edited meanwhile
             return "failed: it was measured with other code than this command's; nothing is written"
         if outcome.interrupted:  # part of a run is no result; what is in its checkpoints is not lost
-            why = "interrupted" if self.budget is None or self.left() > 0 else "the budget is spent"
+            why = "the budget is spent" if self.left() == 0 else "interrupted"
             stays = "; the complete record stays" if _complete(record_id) else ""
             return f"{why}{stays}; run again, it goes on from its checkpoints"
         shelf = record_path(record_id).parent
@@ -188,8 +190,7 @@ class _Queue:
         return f"{record.status} in {record.wall_time_s:.0f} s"
 
     def left(self) -> float | None:
-        """Seconds of the budget that are left."""
-        return None if self.budget is None else self.budget - (time.monotonic() - self.start)
+        return None if self.budget is None else max(self.budget - (time.monotonic() - self.start), 0.0)
 
     def folder(self, one: Experiment) -> Path:
         """Where its trainings keep their checkpoints: a folder of its own for each state of code and settings."""

@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from vbook.budget import seconds
 from vbook.data import card
+from vbook.data import data_root as folder_of_data
 from vbook.devices import check_device
 from vbook.errors import VbookError, nearest
 from vbook.experiments.keeping import keep, records_folder, sitting, worst
@@ -112,7 +114,7 @@ def experiments() -> dict[str, Experiment]:
 
 def find(id: str) -> Experiment:
     """The experiment ``id``, or a VbookError that offers the nearest."""
-    if id not in _REGISTRY:
+    if not isinstance(id, str) or id not in _REGISTRY:
         raise VbookError(f"unknown experiment {id!r}{nearest(id, _REGISTRY)}")
     return _REGISTRY[id]
 
@@ -124,16 +126,19 @@ def run(
     device: str = "cpu",
     data_root=None,
     progress: bool = False,
-    checkpoints: Path | None = None,
-    budget: float | None = None,
+    checkpoints: str | Path | None = None,
+    budget: str | float | None = None,
 ) -> Outcome:
     """Run experiment ``id`` at ``profile``: once a process for the same arguments, later calls get the same Outcome.
 
     ``smoke`` always takes the embedded stand-in; the other profiles take the real set from ``data_root`` (else ``$VBOOK_DATA``,
     else the cache folder). The record goes to ``$VBOOK_RECORDS`` when that names a folder. An experiment that ``start`` has begun
     in another process is waited for. With a folder for ``checkpoints`` a run that was cut off, or has spent its ``budget``
-    (seconds), goes on from there when it is run again.
+    ("25m", or seconds), goes on from there when it is run again. VbookError for arguments that are none of these.
     """
+    if not isinstance(checkpoints, str | os.PathLike | None):
+        raise VbookError(f"checkpoints is the name of a folder, got {checkpoints!r}")
+    checkpoints, budget = checkpoints and Path(checkpoints).expanduser(), 0.0 if budget == 0 else seconds(budget)
     key = arguments(id, profile, seed, device, data_root)
     if key in FINISHED and _weights(FINISHED[key]) != FINISHED[key].weights:
         del FINISHED[key]  # somebody has trained on: that is not the model of its record any more
@@ -147,7 +152,8 @@ def run(
 
 def arguments(id: str, profile: str, seed: int, device: str, data_root) -> tuple:
     """The arguments of a run, checked: the key under which its outcome is remembered."""
-    return id, check_profile(profile), check_seed(seed), check_device(device), data_root
+    folder_of_data(data_root)  # VbookError for what names no folder
+    return find(id).id, check_profile(profile), check_seed(seed), check_device(device), data_root
 
 
 def shows(progress: bool) -> bool:
@@ -174,7 +180,7 @@ def _weights(outcome: Outcome) -> str | None:
 
 def _run(id: str, profile: str, seed: int, device: str, data_root, progress: bool, checkpoints=None, budget=None) -> Outcome:
     chosen, folder = find(id), records_folder()
-    deadline = budget and time.monotonic() + budget
+    deadline = None if budget is None else time.monotonic() + budget
     setup = prepare(chosen, profile, seed, device, data_root, progress, checkpoints, deadline)
     train, settings = setup.train, setup.settings
     # Before it runs: what is edited or merged meanwhile is not what was measured.

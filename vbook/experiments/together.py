@@ -26,7 +26,7 @@ def start(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None) -> N
     nothing begins before ``run``. Called again, it begins what has failed since, and ends runs of the
     same experiments with other settings.
     """
-    keys = [arguments(registry.find(id).id, profile, seed, device, data_root) for id in ids]
+    keys = [arguments(id, profile, seed, device, data_root) for id in ids]
     for key in [key for key in BEGUN if key[0] in ids and key not in keys]:
         if key in BEGUN:  # not ended with another
             BEGUN[key].end()
