@@ -160,6 +160,9 @@ def test_the_experiments_on_faces_are_consistent():
     for name in frey.SETUPS:
         assert m[f"unit_{name}"] - m[f"raw_{name}"] == pytest.approx(6 * math.log(256), abs=1e-3)
     assert m["unit_started"] == pytest.approx(m["unit_without_latents"], abs=1.0) and m["unit_started"] > m["unit_raw"]
+    starts = {name: m[f"saturated_start_{name}"] for name in frey.SETUPS}
+    assert starts["started_small_step"] == starts["raw"] > 0.1, "it starts as the report does"
+    assert starts["started_small_start"] == starts["small_input"] == 0
     found = frey.frey(setup(train=x, hidden=8, sizes=(2, 3), updates=40, points=100))
     m = {key: entry["mean"] for key, entry in found.metrics.items()}
     assert m["unit_3"] - m["bound_3"] == pytest.approx(6 * math.log(256), abs=1e-3)

@@ -97,11 +97,17 @@ def frey(setup: Setup) -> Outcome:
 
 
 UNIT = dict(likelihood="sigmoid-gaussian", factor=1.0)
-SETUPS = {  # one change at a time; ``seen``: what the encoder's input is multiplied by, ``started``: see ``start_at``
+# One change at a time. ``seen``: what the encoder's input is multiplied by; ``first``: what its first weights are multiplied by
+# at the start; ``started``: see ``start_at``. AdaGrad's step on a weight has the length of its rate whatever the slope is, so with
+# inputs 256 times smaller the same step changes the units' sums 256 times less: ``seen`` decides the step, ``seen · first`` the
+# start.
+SETUPS = {
     "raw": {},
     "small_input": dict(seen=1 / LEVELS),
     "restarted": dict(parts=10),
     "started": dict(started=True),
+    "started_small_start": dict(started=True, first=1 / LEVELS),
+    "started_small_step": dict(started=True, seen=1 / LEVELS, first=LEVELS),
     "started_small_input": dict(started=True, seen=1 / LEVELS),
     "unit": UNIT,
     "thesis": UNIT | dict(init_sd=0.1, weight_prior=True),
@@ -128,17 +134,21 @@ def frey_scale(setup: Setup) -> Outcome:
     """The bound of each of SETUPS at the end, on both scales: [0, 1] (``unit_NAME``) and levels (``raw_NAME``).
 
     ``raw`` is the report's. ``small_input`` divides by 256 what its encoder sees, ``restarted`` forgets AdaGrad's sums ten times,
-    ``started`` starts the decoder's output at the mean and variance of each pixel. ``unit`` has the data on [0, 1] and a sigmoid
+    ``started`` starts the decoder's output at the mean and variance of each pixel. A small input changes two things for the first
+    layer, which ``started_small_start`` and ``started_small_step`` take apart: where the sums of its units start, and how far a
+    step of AdaGrad moves them, both 256 times less. ``unit`` has the data on [0, 1] and a sigmoid
     on the mean; ``thesis`` besides 200 hidden units, weights from N(0, 0.1²) and their prior N(0, I). ``without_latents`` is what
     one Gaussian for each pixel reaches.
     """
     metrics, series, steps, examples = {}, {}, 0, 0
     for name, change in SETUPS.items():
-        how = dict(likelihood="linear-gaussian", factor=LEVELS, seen=1.0, parts=1, started=False) | change
+        how = dict(likelihood="linear-gaussian", factor=LEVELS, seen=1.0, first=1.0, parts=1, started=False) | change
         how = dict(init_sd=INIT_SD, weight_prior=False) | how
         x = setup.train.x * how["factor"]
         hidden = setup.thesis_hidden if how["weight_prior"] else setup.hidden
         model = network(x.shape[1], setup.z_dim, hidden, how["likelihood"], how["init_sd"], setup.seed).to(setup.device)
+        with torch.no_grad():
+            model.encoder.net[0].weight *= how["first"]
         if how["seen"] != 1.0:
             model.encoder.net = nn.Sequential(Scaled(how["seen"]), *model.encoder.net)
         if how["started"]:
