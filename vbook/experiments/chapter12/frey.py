@@ -98,7 +98,7 @@ def frey(setup: Setup) -> Outcome:
 
 UNIT = dict(likelihood="sigmoid-gaussian", factor=1.0)
 # One change at a time. ``seen``: what the encoder's input is multiplied by; ``first``: what its first weights are multiplied by
-# at the start; ``started``: see ``start_at``. AdaGrad's step on a weight has the length of its rate whatever the slope, so with
+# at the start; ``started``: see ``start_at``. AdaGrad's step stays as it is when all slopes are multiplied by a number, so with
 # inputs 256 times smaller the same step changes the units' sums 256 times less: ``seen`` decides the step, ``seen · first`` the
 # start.
 SETUPS = {
