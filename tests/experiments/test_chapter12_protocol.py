@@ -1,5 +1,6 @@
 """The replication's protocol and the functions behind its experiments, against closed forms and counting."""
 
+import collections
 import itertools
 import math
 from types import SimpleNamespace
@@ -270,10 +271,23 @@ def test_a_training_is_profiled_whole_and_after_one_minibatch():
         kinds = [metrics[f"{prefix}{kind}"]["mean"] for kind in ("slopes", "layers", "optimizer", "rest", "python")]
         assert sum(kinds) == pytest.approx(1.0) and min(kinds) > 0
         assert metrics[f"{prefix}inside"]["mean"] == pytest.approx(1 - kinds[-1])
+    assert metrics["slopes"]["mean"] > metrics["one_slopes"]["mean"], "to begin takes a larger share than an update's slopes"
 
 
-def test_the_optimizers_own_steps_are_timed_in_both_forms():
-    ticks = itertools.count()
+def test_the_optimizers_own_steps_are_timed_in_both_forms(monkeypatch):
+    ticks, taken = itertools.count(), collections.Counter()
+    for kind in (torch.optim.SGD, torch.optim.Adagrad, torch.optim.RMSprop, torch.optim.Adam):
+
+        def step(self, plain=kind.step):
+            taken[type(self).__name__, self.defaults.get("fused"), self.defaults["foreach"]] += 1
+            return plain(self)
+
+        monkeypatch.setattr(kind, "step", step)
     found = optimizers._own_steps(network(6, 2, 3, "bernoulli"), 3, 5, lambda: next(ticks))
     names = [f"{form}_{name}" for name in OPTIMIZERS for form in ("own", "own_foreach")]
     assert found == {name: [10_000 / 5] * 3 for name in names}
+    once = 1 + 3 * 5  # the step that makes the state, then three rounds of five
+    expected = {(name, *form): once for name in ("Adagrad", "Adam") for form in ((True, None), (None, True))}
+    expected |= {("SGD", True, None): 2 * once, ("SGD", None, True): 2 * once}  # with momentum and without
+    expected |= {("RMSprop", None, True): 2 * once}  # it has no fused form
+    assert taken == expected

@@ -138,7 +138,8 @@ def run(
     """
     if not isinstance(checkpoints, str | os.PathLike | None):
         raise VbookError(f"checkpoints is the name of a folder, got {checkpoints!r}")
-    checkpoints, budget = checkpoints and Path(checkpoints).expanduser(), 0.0 if budget == 0 else seconds(budget)
+    checkpoints = checkpoints and Path(checkpoints).expanduser()
+    budget = 0.0 if budget == 0 else seconds(budget)  # a queue's budget may have nothing left; nobody writes 0 as a budget
     key = arguments(id, profile, seed, device, data_root)
     if key in FINISHED and _weights(FINISHED[key]) != FINISHED[key].weights:
         del FINISHED[key]  # somebody has trained on: that is not the model of its record any more
