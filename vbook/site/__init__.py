@@ -48,8 +48,9 @@ def setup(app) -> dict:
 
 
 def digest() -> str:
-    """The digest of this extension's own files: when it changes, every page is read again."""
-    files = sorted(file for file in Path(__file__).parent.rglob("*") if file.suffix in (".py", ".mjs"))
+    """The digest of this extension's own files and of the widgets': when it changes, every page is read again."""
+    folders = (Path(__file__).parent, Path(__file__).parent.with_name("widgets"))
+    files = sorted(file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".mjs"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -106,6 +107,8 @@ def _write_style(app, env) -> None:
 
 def _finish(app, exception) -> None:
     from vbook.site.finish import finish
+    from vbook.site.widgets import publish
 
     if exception is None and app.builder.format == "html":
+        publish(Path(app.outdir))
         finish(Path(app.outdir), app.config.root_doc)

@@ -3,10 +3,12 @@
 import copy
 import itertools
 import re
+from collections import Counter
 
 from vbook.errors import VbookError
 from vbook.plots.output import SVG_GROUND
 from vbook.site.details import fold
+from vbook.site.widgets import page_output
 
 WIDGET = "application/vnd.vbook.widget+json"
 LIVE_WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -22,12 +24,13 @@ def transform(notebook: dict, docname: str) -> dict:
     book.get("metadata", {}).pop("widgets", None)
     book["cells"] = _merge_injected(book["cells"])
     _tag_setup(book["cells"])
+    seen = Counter()
     for cell in book["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = fold(_text(cell["source"]))
         elif cell["cell_type"] == "code":
             _fold_cell(cell)
-            cell["outputs"] = [kept for output in cell.get("outputs", []) if (kept := _output(output, docname)) is not None]
+            cell["outputs"] = [kept for output in cell.get("outputs", []) if (kept := _output(output, docname, seen)) is not None]
             _pair_figures(cell, docname)
     return book
 
@@ -92,11 +95,13 @@ def widget_html(output: dict) -> str:
     return f'<div class="vbook-widget">{html}</div>'
 
 
-def _output(output: dict, docname: str) -> dict | None:
+def _output(output: dict, docname: str, seen: Counter) -> dict | None:
     """One output without what the page must not carry; None when nothing remains."""
     data = output.get("data")
     if data is None:
         return None if output.get("name") == "stderr" else output  # progress bars are for the live notebook
+    if data.get(WIDGET):
+        return page_output(output, docname, seen)
     if WIDGET in data or output.get("metadata", {}).get("vbook", {}).get("role") == "widget":
         try:
             return output | {"data": {"text/html": widget_html(output)}}

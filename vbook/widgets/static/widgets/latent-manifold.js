@@ -1,0 +1,185 @@
+// The latent plane through its decoder: drag a point, the decoded picture follows.
+import { normalCdf, normalQuantile } from "../maths.js";
+import { arrows, choice, clamp, draggable, el, font, inSlices, number, pictureOf, plot, question, status, surface } from "../ui.js";
+
+const SIZE = 460, BOX = [52, 26, 394, 378], REACH = 4, TILES = 20;
+const GLYPHS = ["blue", "vermillion", "green", "purple", "ink"];
+
+export function latentManifold(host) {
+  const { payload } = host, sets = payload.sets;
+  const first = Object.keys(sets)[0];
+  let set, decode = null, shown = null, picture = null, stop = null;
+  const cache = new Map(); // background of the plane: set and view and space and theme -> canvas
+  const start = () => ({ set: first, view: "points", space: "z", z1: 0, z2: 0 });
+  const get = (key) => host.state[key] ?? start()[key];
+  const range = () => (get("space") === "z" ? [-REACH, REACH] : [0, 1]);
+  const axes = () => plot(BOX, range(), range());
+  const toPlane = (z) => (get("space") === "z" ? z : normalCdf(z));
+  const fromPlane = (v) => (get("space") === "z" ? v : normalQuantile(clamp(v, 2e-4, 1 - 2e-4)));
+
+  const plane = surface(host, {
+    width: SIZE, height: SIZE, interactive: true, className: "vw-plane",
+    label: "The latent plane. Arrow keys move the point, with Shift five times as far.", draw: drawPlane,
+  });
+  const tall = surface(host, { width: 280, height: 280, label: "The decoded picture", draw: drawPicture, className: "vw-decoded" });
+  const numbers = el("dl", { class: "vw-numbers" }), line = status(host);
+  const views = choice({ label: "The plane shows", options: { points: "encoded test images", tiles: "decoded pictures", speed: "how fast they change" }, value: get("view"), change: (view) => set_({ view }) });
+  const spaces = choice({ label: "Axes", options: { z: "z", u: "Φ(z), the unit square" }, value: get("space"), change: (space) => set_({ space }) });
+  const datasets = choice({ label: "Model of", options: Object.fromEntries(Object.entries(sets).map(([key, one]) => [key, one.label])), value: get("set"), change: (name) => set_({ set: name }) });
+
+  draggable(plane, (x, y, phase) => {
+    if (phase === "between") return;
+    const a = axes(), [low, high] = range();
+    move(fromPlane(clamp(a.fromX(x), low, high)), fromPlane(clamp(a.fromY(y), low, high)), phase === "up");
+  });
+  arrows(plane, (dx, dy) => {
+    const [low, high] = range(), step = (high - low) / 70;
+    const to = (key, by) => fromPlane(clamp(toPlane(get(key)) + by * step, low, high));
+    move(dx ? to("z1", dx) : get("z1"), dy ? to("z2", dy) : get("z2"), true);
+  });
+
+  function move(z1, z2, settled) {
+    Object.assign(host.state, { z1, z2 });
+    if (settled) host.save({ z1, z2 });
+    decoded();
+    plane.redraw();
+  }
+
+  function set_(changes) {
+    host.save(changes);
+    update();
+  }
+
+  function update() {
+    views.set(get("view"));
+    spaces.set(get("space"));
+    datasets.set(get("set"));
+    if (shown !== get("set")) {
+      shown = get("set") in sets ? get("set") : first;
+      set = sets[shown];
+      decode = picture = null;
+      const wanted = shown;
+      host.network(set.decoder).then((run) => {
+        if (shown !== wanted) return;
+        decode = run;
+        decoded();
+        plane.redraw();
+      }, host.fail);
+    }
+    decoded();
+    plane.redraw();
+  }
+
+  function decoded() {
+    const z = [get("z1"), get("z2")];
+    if (decode) picture = decode(z).mean;
+    const rows = { "z₁, z₂": z.map((v) => number(v)).join(", "), "Φ(z₁), Φ(z₂)": z.map((v) => number(normalCdf(v), 3)).join(", ") };
+    numbers.replaceChildren(...Object.entries(rows).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+    const near = set && nearest(z), kind = near ? `, nearest to a test image of a ${near.label}` : "";
+    tall.label(`Decoded picture at z = (${z.map((v) => number(v)).join(", ")})`);
+    line.say(`At z = (${z.map((v) => number(v, 1)).join(", ")})${kind}.`);
+    tall.redraw();
+  }
+
+  function nearest([z1, z2]) {
+    if (!set.label_of) return null;
+    let best = 0, least = Infinity;
+    set.z1.forEach((a, i) => { const d = (a - z1) ** 2 + (set.z2[i] - z2) ** 2; if (d < least) [best, least] = [i, d]; });
+    return { label: set.label_of[best] };
+  }
+
+  function drawPicture(ctx) {
+    if (!picture) return;
+    const [h, w] = set.shape, scale = Math.min(280 / h, 280 / w);
+    ctx.imageSmoothingEnabled = false;
+    ctx.drawImage(pictureOf(picture, w, h, host.colors(), set.ink), (280 - w * scale) / 2, (280 - h * scale) / 2, w * scale, h * scale);
+  }
+
+  function drawPlane(ctx) {
+    const colors = host.colors(), a = axes(), view = get("view");
+    if (!set) return;
+    if (view === "points") drawPoints(ctx, colors, a);
+    else drawTiles(ctx, colors, a, view);
+    const name = get("space") === "z" ? ["z₁", "z₂"] : ["Φ(z₁)", "Φ(z₂)"];
+    a.axes(ctx, colors, { xLabel: name[0], yLabel: name[1], xTicks: 7, yTicks: 7, px: plane.px });
+    const [x, y] = [a.x(toPlane(get("z1"))), a.y(toPlane(get("z2")))];
+    for (const [radius, color, thick] of [[9, colors.paper, 5], [9, colors.vermillion, 2.5]]) {
+      ctx.beginPath();
+      ctx.arc(x, y, radius, 0, 2 * Math.PI);
+      ctx.strokeStyle = color;
+      ctx.lineWidth = thick;
+      ctx.stroke();
+    }
+  }
+
+  function drawPoints(ctx, colors, a) {
+    ctx.font = font(10.5, plane.px);
+    ctx.textAlign = "center";
+    ctx.textBaseline = "middle";
+    set.z1.forEach((z1, i) => {
+      const x = a.x(toPlane(z1)), y = a.y(toPlane(set.z2[i])), digit = set.label_of?.[i];
+      if (x < BOX[0] || x > BOX[0] + BOX[2] || y < BOX[1] || y > BOX[1] + BOX[3]) return;
+      ctx.fillStyle = colors[digit === undefined ? "blue" : GLYPHS[digit % 5]];
+      if (digit === undefined) { ctx.beginPath(); ctx.arc(x, y, 2.5, 0, 2 * Math.PI); ctx.fill(); } else ctx.fillText(digit, x, y);
+    });
+  }
+
+  function drawTiles(ctx, colors, a, view) {
+    const key = [shown, view, get("space"), colors.ink, colors.paper].join();
+    if (!cache.has(key)) { if (decode) make(key, view, colors); return; }
+    ctx.imageSmoothingEnabled = view === "tiles";
+    ctx.imageSmoothingQuality = "high";
+    ctx.drawImage(cache.get(key), ...BOX);
+  }
+
+  /** All tiles, a few milliseconds at a time; the plane is redrawn as they come. */
+  function make(key, view, colors) {
+    stop?.();
+    const [h, w] = set.shape, run = decode, [low, high] = range(), ink = set.ink;
+    const at = (k) => fromPlane(low + (k + 0.5) / TILES * (high - low));
+    const canvas = new OffscreenCanvas(view === "tiles" ? TILES * w : TILES, view === "tiles" ? TILES * h : TILES), ctx = canvas.getContext("2d");
+    cache.set(key, canvas);
+    const speeds = new Float32Array(TILES * TILES);
+    const [cold, hot] = [colors.paper, colors.vermillion];
+    const step = (i) => {
+      const column = i % TILES, row = Math.floor(i / TILES), z = [at(column), at(TILES - 1 - row)];
+      if (view === "tiles") { ctx.drawImage(pictureOf(run(z).mean, w, h, colors, ink), column * w, row * h); } else speeds[i] = speed(run, z);
+      if (column === TILES - 1 && view === "tiles") plane.redraw();
+    };
+    stop = inSlices(TILES * TILES, step, () => {
+      stop = null;
+      if (view === "speed") {
+        const most = Math.max(...speeds);
+        speeds.forEach((v, i) => {
+          ctx.fillStyle = cold;
+          ctx.fillRect(i % TILES, Math.floor(i / TILES), 1, 1);
+          ctx.globalAlpha = v / most;
+          ctx.fillStyle = hot;
+          ctx.fillRect(i % TILES, Math.floor(i / TILES), 1, 1);
+          ctx.globalAlpha = 1;
+        });
+        const sorted = [...speeds].sort((p, q) => p - q), share = (q) => sorted[Math.floor(q * (sorted.length - 1))];
+        line.say(`A step of 0.1 changes the whole picture by ${number(0.1 * share(0.05), 2)} to ${number(0.1 * share(0.95), 2)} (root of the summed squares of the pixels' changes; the middle 90 % of the plane).`);
+      }
+      plane.redraw();
+    }, host.signal);
+  }
+
+  reset();
+  function reset() { update(); }
+  const ask = question(host, payload.question);
+  const secret = el("div", { class: "vw-stage vw-two vw-secret" },
+    el("div", { class: "vw-column" }, plane.canvas),
+    el("div", { class: "vw-column" }, tall.canvas, numbers));
+  return { content: [ask, secret, el("div", { class: "vw-controls vw-secret" }, datasets, views, spaces), line], reset };
+}
+
+/** How fast the picture changes at z: the root of the summed squares of ∂p/∂z, by central differences. */
+function speed(run, [z1, z2], by = 0.02) {
+  let sum = 0;
+  for (const [d1, d2] of [[by, 0], [0, by]]) {
+    const up = run([z1 + d1, z2 + d2]).mean, down = run([z1 - d1, z2 - d2]).mean;
+    for (let i = 0; i < up.length; i++) sum += ((up[i] - down[i]) / (2 * by)) ** 2;
+  }
+  return Math.sqrt(sum);
+}
