@@ -107,8 +107,10 @@ def _write_style(app, env) -> None:
 
 def _finish(app, exception) -> None:
     from vbook.site.finish import finish
+    from vbook.site.pictures import shrink
     from vbook.site.widgets import publish
 
     if exception is None and app.builder.format == "html":
         publish(Path(app.outdir))
+        shrink(Path(app.outdir))
         finish(Path(app.outdir), app.config.root_doc)

@@ -23,6 +23,8 @@ NAMELESS = re.compile(r'<button class="btn search-button-field[^>]*>')  # its vi
 LATER = re.compile(r'<script src(?=="[^"]*(?:searchtools|language_data|searchindex)\.js)')  # needed only when one searches
 HANDLER = re.compile(r"""(<[a-z][^<>]*?)\s+on[a-z]+\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
 PLAIN = re.compile(r'<span class="[npo]">([^<]*)</span>')  # names, punctuation, operators: most of a page of code
+FORMULA = re.compile(r"<mjx-[^>]*>")  # most tags of a page: they go without quotes where HTML needs none
+QUOTED = re.compile(r"=\"([\w.-]+)\"")
 CHARSET = re.compile(r"<meta charset=[^>]*>", re.IGNORECASE)
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
@@ -69,6 +71,7 @@ def finish_page(page: str) -> str:
     scripts = [match[0] for match in SCRIPT.finditer(page)]
     markup = [PLAIN.sub(r"\1", _without_handlers(part)) for part in parts[::3]]
     markup = [part.replace(' jax="CHTML" style="position: relative;"', ' jax="CHTML"') for part in markup]
+    markup = [FORMULA.sub(lambda tag: QUOTED.sub(r"=\1", tag[0]), part) for part in markup]
     page = "".join(a + b for a, b in zip(markup, [*scripts, ""], strict=True))
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}">'
     return CHARSET.sub(lambda found: f"{found[0]}\n    {meta}\n    {FAVICON}", page, count=1)

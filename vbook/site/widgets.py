@@ -11,7 +11,7 @@ from vbook.errors import VbookError
 def page_output(output: dict, docname: str, seen: Counter) -> dict:
     """The output of a cell that shows a widget of ``vbook.widgets``, as the page's HTML; ``seen`` counts names on this page.
 
-    Raises VbookError for a widget that isn't there any more, or that was run with other data than the book has now.
+    Raises VbookError for a widget that isn't there any more, or that was run with other weights than the book has now.
     """
     from vbook import widgets
     from vbook.widgets.base import MIME, page_form
@@ -23,7 +23,7 @@ def page_output(output: dict, docname: str, seen: Counter) -> dict:
         raise VbookError(f"{docname}: there is no widget {name}")
     widget = make(**placeholder["arguments"])
     if widget.digest != placeholder["digest"]:
-        raise VbookError(f"{docname}: the widget {name} was run with other data than the book has now; run the chapter again")
+        raise VbookError(f"{docname}: the widget {name} was run with other weights than the book has now; run the chapter again")
     seen[name] += 1
     id = name if seen[name] == 1 else f"{name}-{seen[name]}"
     picture = "".join(output["data"]["image/png"]).replace("\n", "")

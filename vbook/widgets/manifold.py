@@ -4,18 +4,24 @@ from vbook.results.record import read_record, record_path
 from vbook.widgets.base import Widget
 
 QUESTION = {
-    "text": "You drag the point through the plane at a steady pace. Does the picture change at a steady pace, too?",
+    "text": "You drag the point through the plane of digits at a steady pace. Where does the picture change fastest?",
     "options": [
         {
-            "text": "Yes: the decoder is smooth",
+            "text": "At the edge",
             "right": False,
-            "reply": "Smooth, but not even. Choose “how fast they change”: the picture stands almost still inside the region of "
-            "one kind and turns quickly where two regions meet.",
+            "reply": "Choose “how fast they change”. Few test images lie at the edge, and there is little to tell apart.",
         },
         {
-            "text": "No: in places it hardly changes",
+            "text": "In the middle",
             "right": True,
-            "reply": "Choose “how fast they change” and see where: slow inside the region of one kind, fast where two meet.",
+            "reply": "Choose “how fast they change”: where the test images of most digits crowd together, a short way has to "
+            "change one digit into another.",
+        },
+        {
+            "text": "Everywhere the same",
+            "right": False,
+            "reply": "The decoder is smooth, not even. Choose “how fast they change”: more than twice as fast in the middle, where "
+            "the test images of most digits crowd together, as at the edge.",
         },
     ],
 }

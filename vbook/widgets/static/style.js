@@ -10,7 +10,7 @@ body[data-jp-theme-light="false"] .vw, html[theme="dark"] .vw { --w-ink: #e8e5df
   --w-line: #353c44; --w-blue: #6cbcf0; --w-vermillion: #ff8f4d; --w-orange: #f0b53a; --w-green: #3fcf9f; --w-purple: #e29ac3; }
 .vw * { box-sizing: border-box; }
 .vw p { margin: 0 0 .5rem; }
-.vw-head { display: flex; flex-wrap: wrap; gap: .4rem .8rem; align-items: baseline; justify-content: space-between; margin-bottom: .5rem; }
+.vw-head { display: flex; flex-wrap: wrap; gap: .4rem .8rem; align-items: center; justify-content: space-between; margin-bottom: .6rem; }
 .vw-title { font-weight: 640; font-size: 1.08rem; }
 .vw .vw-title { margin: 0; }
 .vw-tools { display: flex; gap: .4rem; }

@@ -140,38 +140,44 @@ export function latentManifold(host) {
     const canvas = new OffscreenCanvas(view === "tiles" ? TILES * w : TILES, view === "tiles" ? TILES * h : TILES), ctx = canvas.getContext("2d");
     cache.set(key, canvas);
     const speeds = new Float32Array(TILES * TILES);
-    const [cold, hot] = [colors.paper, colors.vermillion];
     const step = (i) => {
       const column = i % TILES, row = Math.floor(i / TILES), z = [at(column), at(TILES - 1 - row)];
-      if (view === "tiles") { ctx.drawImage(pictureOf(run(z).mean, w, h, colors, ink), column * w, row * h); } else speeds[i] = speed(run, z);
-      if (column === TILES - 1 && view === "tiles") plane.redraw();
+      if (view === "tiles") ctx.drawImage(pictureOf(run(z).mean, w, h, colors, ink), column * w, row * h);
+      else speeds[i] = speed(run, z);
+      if (column < TILES - 1) return;
+      if (view === "speed") heat(ctx, speeds, colors);
+      plane.redraw();
     };
     stop = inSlices(TILES * TILES, step, () => {
       stop = null;
-      if (view === "speed") {
-        const most = Math.max(...speeds);
-        speeds.forEach((v, i) => {
-          ctx.fillStyle = cold;
-          ctx.fillRect(i % TILES, Math.floor(i / TILES), 1, 1);
-          ctx.globalAlpha = v / most;
-          ctx.fillStyle = hot;
-          ctx.fillRect(i % TILES, Math.floor(i / TILES), 1, 1);
-          ctx.globalAlpha = 1;
-        });
-        const sorted = [...speeds].sort((p, q) => p - q), share = (q) => sorted[Math.floor(q * (sorted.length - 1))];
-        line.say(`A step of 0.1 changes the whole picture by ${number(0.1 * share(0.05), 2)} to ${number(0.1 * share(0.95), 2)} (root of the summed squares of the pixels' changes; the middle 90 % of the plane).`);
-      }
-      plane.redraw();
+      if (view === "speed") line.say(spread(speeds));
     }, host.signal);
+  }
+
+  function heat(ctx, speeds, colors) {
+    const most = Math.max(...speeds);
+    speeds.forEach((v, i) => {
+      for (const [share, color] of [[1, colors.paper], [v / most, colors.vermillion]]) {
+        ctx.globalAlpha = share;
+        ctx.fillStyle = color;
+        ctx.fillRect(i % TILES, Math.floor(i / TILES), 1, 1);
+      }
+    });
   }
 
   reset();
   function reset() { update(); }
   const ask = question(host, payload.question);
   const secret = el("div", { class: "vw-stage vw-two vw-secret" },
-    el("div", { class: "vw-column" }, plane.canvas),
+    el("div", { class: "vw-column" }, plane.canvas, el("p", { class: "vw-hint" }, "Drag in the plane, or focus it and use the arrow keys.")),
     el("div", { class: "vw-column" }, tall.canvas, numbers));
   return { content: [ask, secret, el("div", { class: "vw-controls vw-secret" }, datasets, views, spaces), line], reset };
+}
+
+/** In words: between which speeds the middle 90 % of the tiles lie. */
+function spread(speeds) {
+  const sorted = [...speeds].sort((p, q) => p - q), at = (share) => number(0.1 * sorted[Math.floor(share * (sorted.length - 1))], 2);
+  return `A step of 0.1 in z moves the picture by ${at(0.05)} to ${at(0.95)}, from the slowest places of the plane to the fastest (root of the summed squares of the pixels' changes).`;
 }
 
 /** How fast the picture changes at z: the root of the summed squares of ∂p/∂z, by central differences. */
