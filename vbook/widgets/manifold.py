@@ -20,8 +20,8 @@ QUESTION = {
         {
             "text": "Everywhere the same",
             "right": False,
-            "reply": "The decoder is smooth, not even. Choose “how fast they change”: more than twice as fast in the middle, where "
-            "the test images of most digits crowd together, as at the edge.",
+            "reply": "The decoder is smooth, not even. Choose “how fast they change”: more than twice as fast in the middle, "
+            "where the test images of most digits crowd together, as at the edge.",
         },
     ],
 }

@@ -103,7 +103,7 @@ export function boot(base) {
       const given = stateFor(root.id, location.hash);
       const running = start(root, root.dataset.vbookWidget, payload, {
         signal: nobody,
-        state: given ?? {},
+        state: given ? { ...given, asked: 1 } : {}, // who sends a link wants it seen
         network: (name) => load(base, name, payload.networks[name]),
         async link(state) {
           history.replaceState(null, "", address(root.id, state));
@@ -113,7 +113,7 @@ export function boot(base) {
           } catch { return "It is in the address bar."; }
         },
       });
-      addEventListener("hashchange", () => { const state = stateFor(root.id, location.hash); if (state) running.restore(state); });
+      addEventListener("hashchange", () => { const state = stateFor(root.id, location.hash); if (state) running.restore({ ...state, asked: 1 }); });
     });
   }
   const nearby = new IntersectionObserver((entries) => {

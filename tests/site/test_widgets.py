@@ -1,0 +1,264 @@
+"""The widgets in a browser, as the built page shows them: over http and from disk, by pointer, touch and keys."""
+
+import base64
+import io
+import json
+import shutil
+
+import look
+import pytest
+import torch
+from look import visit
+from PIL import Image
+
+from vbook import widgets
+from vbook.results.weights import load_model
+from vbook.site.finish import policy
+from vbook.site.theme import STATIC
+from vbook.site.widgets import publish
+from vbook.widgets.base import page_form
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+READY = "(id) => document.querySelector(`#${id}.vw-on`) !== null"
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """A page with every widget, its networks beside it, under the site's content policy."""
+    top = tmp_path_factory.mktemp("widgets")
+    forms = []
+    for name in widgets.__all__:
+        data, metadata = getattr(widgets, name)()._repr_mimebundle_()
+        widget = getattr(widgets, name)()
+        forms.append(page_form(widget, data["image/png"], metadata["image/png"], widget.name, 0))
+    style = (STATIC / "vbook.css").read_text(encoding="utf-8").split("/* Text */")
+    fonts = style[0].split("@font-face")[0]  # the test's page has no fonts of its own
+    head = f"""<!DOCTYPE html>
+<html lang="en" data-theme="THEME">
+<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy("")}">
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>Widgets</title>
+<style>{fonts} body {{ background: var(--paper); color: var(--ink); }}</style></head>"""
+    page = f"{head}<body><main><h1>Widgets</h1>{''.join(forms)}<p>The end</p></main></body></html>"
+    for theme in ("light", "dark"):
+        (top / f"{theme}.html").write_text(page.replace("THEME", theme), encoding="utf-8")
+    publish(top)
+    return top
+
+
+def opened(page, name):
+    """The widget's element, alive, its question answered."""
+    page.evaluate("(id) => document.getElementById(id).scrollIntoView()", name)
+    page.wait_for_function(READY, arg=name)
+    root = page.locator(f"#{name}")
+    root.get_by_role("button", name="Just show me").click()
+    return root
+
+
+def pixels(z, record="ch02-vae-2.laptop"):
+    with torch.no_grad():
+        return load_model(record).decode(torch.tensor([z])).mean[0]
+
+
+def levels(page, selector, rows, columns):
+    """Red of a canvas at the middles of a grid of square cells that fills it, row by row."""
+    text = page.evaluate("(selector) => document.querySelector(selector).toDataURL()", selector)
+    with Image.open(io.BytesIO(base64.b64decode(text.split(",")[1]))) as picture:
+        side = min(picture.width / columns, picture.height / rows)
+        left, top = (picture.width - side * columns) / 2, (picture.height - side * rows) / 2
+        red = picture.convert("RGBA").getchannel(0)
+        at = [(int(left + (c + 0.5) * side), int(top + (r + 0.5) * side)) for r in range(rows) for c in range(columns)]
+        return torch.tensor([red.getpixel(place) for place in at], dtype=torch.float32)
+
+
+def settle(page):
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def at_z(root, z1, z2, reach=4):
+    """Where a point of the plane is on the screen."""
+    box = root.locator(".vw-plane").bounding_box()
+    left, top, width, height = (share / 460 for share in (52, 26, 394, 378))
+    return (
+        box["x"] + box["width"] * (left + width * (z1 + reach) / (2 * reach)),
+        box["y"] + box["height"] * (top + height * (reach - z2) / (2 * reach)),
+    )
+
+
+def shows(page, z, tolerance=1.5 / 8):
+    """Asserts that the decoded picture is PyTorch's at the z that the widget names, which is near ``z``."""
+    settle(page)
+    said = page.locator("#latent-manifold .vw-numbers dd").first.inner_text().replace("−", "-")
+    named = [float(part) for part in said.split(",")]
+    assert named == pytest.approx(z, abs=tolerance)
+    found = levels(page, "#latent-manifold .vw-decoded", 28, 28)
+    paper, ink = page.evaluate(
+        "() => ['paper', 'ink'].map((name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`))"
+    )
+    paper, ink = (int(color.strip()[1:3], 16) for color in (paper, ink))
+    expected = paper + pixels(named) * (ink - paper)
+    # A level of rounding, int8's hundredth, and what the two printed decimals of z leave open
+    assert (found - expected).abs().max() <= 1 + abs(ink - paper) * (0.01 + 0.005 * 2 * 1.5)
+
+
+def addresses(site, serve):
+    return {"http": serve(site), "file": site.as_uri()}
+
+
+@pytest.mark.parametrize("way", ["http", "file"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_a_drag_through_the_plane_shows_what_pytorch_decodes(browser, shown, serve, way, width, scheme):
+    with visit(browser, f"{addresses(shown, serve)[way]}/{scheme}.html", width) as page:
+        root = opened(page, "latent-manifold")
+        root.locator(".vw-plane").scroll_into_view_if_needed()
+        page.wait_for_function("() => document.querySelector('#latent-manifold .vw-status').textContent !== ''")
+        page.mouse.move(*at_z(root, 0, 0))
+        page.mouse.down()
+        for z in ((1.0, -1.0), (2.0, -1.2)):
+            page.mouse.move(*at_z(root, *z))
+            shows(page, z)
+        page.mouse.up()
+        page.mouse.move(*at_z(root, -2, 2))
+        shows(page, (2.0, -1.2))  # released: it stays
+        assert page.complaints == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_keys_move_the_point(browser, shown):
+    with visit(browser, f"{shown.as_uri()}/light.html") as page:
+        root = opened(page, "latent-manifold")
+        root.locator(".vw-plane").focus()
+        for key, times in (("ArrowRight", 3), ("Shift+ArrowUp", 2), ("ArrowDown", 1)):
+            for _ in range(times):
+                page.keyboard.press(key)
+        shows(page, (3 * 8 / 70, 9 * 8 / 70), tolerance=0.01)
+
+
+def test_a_finger_moves_the_point_and_not_the_page(browser, shown):
+    with visit(browser, f"{shown.as_uri()}/light.html", 360, has_touch=True) as page:
+        root = opened(page, "latent-manifold")
+        root.locator(".vw-plane").scroll_into_view_if_needed()
+        before = page.evaluate("scrollY")
+        session = page.context.new_cdp_session(page)
+        for kind, z in (("touchStart", (0, 0)), ("touchMove", (-1, 1)), ("touchMove", (-2.4, 0.9)), ("touchEnd", None)):
+            points = [dict(zip("xy", at_z(root, *z), strict=True))] if z else []
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        shows(page, (-2.4, 0.9), tolerance=0.2)
+        assert page.evaluate("scrollY") == before
+
+
+def test_the_unit_square_is_the_plane_through_the_gaussians_distribution_function(browser, shown):
+    with visit(browser, f"{shown.as_uri()}/light.html#latent-manifold?z1=1&z2=-0.5&space=u") as page:
+        page.wait_for_function(READY, arg="latent-manifold")
+        shows(page, (1.0, -0.5), tolerance=0.005)
+        said = page.locator("#latent-manifold .vw-numbers dd").nth(1).inner_text()
+        assert [float(part) for part in said.split(",")] == pytest.approx([0.8413, 0.3085], abs=6e-4)
+
+
+def test_a_copied_link_brings_the_state_back_and_reset_takes_it_away(browser, shown):
+    with visit(browser, f"{shown.as_uri()}/light.html") as page:
+        root = opened(page, "latent-manifold")
+        root.locator("label", has_text="faces").click()
+        root.locator(".vw-plane").focus()
+        page.keyboard.press("Shift+ArrowLeft")
+        root.get_by_role("button", name="Copy link").click()
+        page.wait_for_function("() => location.hash.includes('set=faces')")
+        link = page.evaluate("location.href")
+    with visit(browser, link) as page:
+        page.wait_for_function(READY, arg="latent-manifold")
+        assert page.locator("#latent-manifold input[value=faces]").is_checked()
+        said = page.locator("#latent-manifold .vw-numbers dd").first
+        assert said.inner_text().startswith("−0.57")
+        page.locator("#latent-manifold").get_by_role("button", name="Reset").click()
+        assert said.inner_text().startswith("0.00")
+        assert page.locator("#latent-manifold input[value=digits]").is_checked()
+
+
+@pytest.mark.parametrize("view", ["decoded pictures", "how fast they change"])
+def test_the_planes_other_views_come_in_slices(browser, shown, view):
+    with visit(browser, f"{shown.as_uri()}/light.html") as page:
+        root = opened(page, "latent-manifold")
+        before = levels(page, "#latent-manifold .vw-plane", 40, 40)
+        root.locator("label", has_text=view).click()
+        for _ in range(100):
+            now = levels(page, "#latent-manifold .vw-plane", 40, 40)
+            if (now[1240:1400] != before[1240:1400]).sum() > 40:
+                break
+            page.wait_for_timeout(100)
+        else:
+            pytest.fail(f"the plane never showed {view}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_any_widget(browser, shown, serve, scheme):
+    with visit(browser, f"{serve(shown)}/{scheme}.html", 360, bypass_csp=True) as page:
+        for name in widgets.__all__:
+            opened(page, name.replace("_", "-"))
+        assert look.serious_findings(page) == []
+
+
+def test_without_scripts_the_picture_and_its_words_stand_in(browser, shown):
+    with visit(browser, f"{shown.as_uri()}/light.html", java_script_enabled=False) as page:
+        for picture in page.locator(".vw-static").all():
+            assert picture.is_visible() and len(picture.get_attribute("alt")) > 60
+        assert page.locator(".vw-live").count() == 0
+
+
+def test_in_print_the_picture_stands_in(browser, shown):
+    with visit(browser, f"{shown.as_uri()}/light.html") as page:
+        root = opened(page, "latent-manifold")
+        assert not root.locator(".vw-static").is_visible()
+        page.emulate_media(media="print")
+        assert root.locator(".vw-static").is_visible() and not root.locator(".vw-live").is_visible()
+
+
+def broken(shown, tmp_path, old, new, file="light.html"):
+    shutil.copytree(shown, tmp_path / "site")
+    page = tmp_path / "site" / file
+    text = page.read_text(encoding="utf-8")
+    assert old in text
+    page.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return (tmp_path / "site").as_uri()
+
+
+def test_damaged_data_are_told_in_the_widgets_place_and_the_rest_works(browser, shown, tmp_path):
+    address = broken(shown, tmp_path, '{"title":"The latent plane"', '{"title":The latent plane"')
+    with visit(browser, f"{address}/light.html") as page:
+        page.locator("#latent-manifold").scroll_into_view_if_needed()
+        alert = page.locator("#latent-manifold [role=alert]")
+        alert.wait_for()
+        assert "its data are damaged" in alert.inner_text() and page.locator("#latent-manifold .vw-static").is_visible()
+        others = [name.replace("_", "-") for name in widgets.__all__ if name != "latent_manifold"]
+        for name in others:
+            opened(page, name)
+
+
+def test_a_damaged_network_is_told_in_the_widgets_place(browser, shown, tmp_path):
+    file = next((shown / "_static" / "widgets").glob("ch02-vae-2.laptop.decoder*")).relative_to(shown).as_posix()
+    for number, (old, new, words) in enumerate(
+        [('int8", "bytes": ', 'int8", "bytes": 1', "damaged: "), ("vbookNetwork(", "vbookNetwork(;", "is damaged")]
+    ):
+        address = broken(shown, tmp_path / str(number), old, new, file)
+        with visit(browser, f"{address}/light.html") as page:
+            page.locator("#latent-manifold").scroll_into_view_if_needed()
+            alert = page.locator("#latent-manifold [role=alert]")
+            alert.wait_for()
+            assert words in alert.inner_text() and page.locator("#latent-manifold .vw-static").is_visible()
+
+
+def test_a_missing_network_is_told_in_the_widgets_place(browser, shown, tmp_path):
+    shutil.copytree(shown, tmp_path / "site")
+    next((tmp_path / "site" / "_static" / "widgets").glob("ch02-vae-2.laptop.decoder*")).unlink()
+    with visit(browser, f"{(tmp_path / 'site').as_uri()}/light.html") as page:
+        page.locator("#latent-manifold").scroll_into_view_if_needed()
+        alert = page.locator("#latent-manifold [role=alert]")
+        alert.wait_for()
+        assert "can't be read" in alert.inner_text()
+
+
+def test_the_forms_data_and_pictures_are_what_they_say(shown):
+    page = (shown / "light.html").read_text(encoding="utf-8")
+    for part in page.split('data-vbook-widget="')[1:]:
+        payload = json.loads(part.split('<script type="application/json">')[1].split("</script>")[0])
+        assert payload["title"] and payload["question"]["options"]
+        picture = base64.b64decode(part.split("data:image/png;base64,")[1].split('"')[0])
+        assert picture.startswith(b"\x89PNG")
