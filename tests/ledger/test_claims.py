@@ -12,9 +12,11 @@ from vbook import data
 from vbook.bounds import elbo, elbo_analytic_kl, iwae, log_weights, terms
 from vbook.distributions import FactorizedNormal, FullCovarianceNormal, as_multivariate_normal, log_normal, simulate
 from vbook.evaluation import effective_sample_size, sandwich
+from vbook.ledger import verdict
 from vbook.models import LinearGaussian, vae
 from vbook.networks import GaussianEncoder
 from vbook.objectives import annealed, wake_sleep
+from vbook.results import records, targets
 from vbook.score import score_function
 from vbook.training import fit
 
@@ -289,6 +291,23 @@ def test_claim_2_11_1_the_variance_of_the_plotted_bound_is_below_one():
     within(three - each[0], torch.tensor(0.0, **F64))
     assert each.var(0).mean() > 1
     assert each.mean(1).var() == pytest.approx(each.var(0).mean().item() / 1_000, rel=0.7) and each.mean(1).var() < 1
+
+
+def test_claim_2_11_1_aevb_ends_above_wake_sleep_in_all_nine_panels():
+    """At ten million images by more than four errors, and before that at every mark, from each record's own numbers."""
+    panels = {id: target for id, target in targets().items() if id.startswith("thesis/claim-2.11.1/latents-")}
+    assert len(panels) == 9
+    for id, target in panels.items():
+        record_id, _, metric = target["record"].rpartition("/")
+        record = records()[record_id]
+        ends = [record.metrics[f"elbo_test_{method}"]["mean"] for method in ("aevb", "wake_sleep")]
+        lead, error = ends[0] - ends[1], record.metrics[metric]["standard_error"]
+        assert record.metrics[metric]["mean"] == pytest.approx(lead, abs=1e-3) and lead > 4 * error, id
+        for ours, theirs, expected in ((*ends, "better"), (*reversed(ends), "short"), (lead, target["value"], "better")):
+            word, difference, _ = verdict(ours, theirs, target["direction"], error)
+            assert (word, difference) == (expected, pytest.approx(ours - theirs)), id
+        curves = [record.series[f"{method}_test"] for method in ("aevb", "wake_sleep")]
+        assert record.series["examples"][-1] == 10**7 and all(a > b for a, b in zip(*curves, strict=True)), id
 
 
 def test_claim_2_11_2_the_evidence_is_harder_to_estimate_with_more_latents():
