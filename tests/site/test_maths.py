@@ -68,7 +68,7 @@ def test_the_style_sheet_names_only_the_fonts_in_use(typesetter):
     typesetter.add([("a", False), (r"\mathbb{E}", False)])
     plain, double = typesetter.stylesheet([("a", False)]), typesetter.stylesheet([("a", False), (r"\mathbb{E}", False)])
     assert "mjx-ncm-ds.woff2" not in plain and "mjx-ncm-ds.woff2" in double
-    assert "mjx-c1D44E" in plain and "mjx-c1D53C" not in plain
+    assert "u1D44E" in plain and "u1D53C" not in plain
 
 
 LONG = r"\mathcal L_{\theta,\phi}(x) = \log p_\theta(x) - D_{KL}(q_\phi(z \mid x) \,\|\, p_\theta(z \mid x))"

@@ -97,8 +97,9 @@ class Typesetter:
         if key(tex, display) not in self.formulas:
             for error in self.add([(tex, display)]).values():
                 raise VbookError(f"MathJax: {error}: {tex}")
-        # HTML knows MathML without being told: 50 kB a chapter.
-        return self.formulas[key(tex, display)]["html"].replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
+        # HTML knows MathML without being told, and inline without: with shorter classes that is 110 kB a chapter.
+        found = self.formulas[key(tex, display)]["html"].replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
+        return _short(found.replace('<mjx-assistive-mml display="inline">', "<mjx-assistive-mml>"))
 
     def stylesheet(self, wanted) -> str:
         """The style rules that the ``(tex, display)`` pairs need, each once, with only the fonts that they use."""
@@ -109,7 +110,12 @@ class Typesetter:
         stretchy = " ".join(rule for rule in rules if not rule.startswith((".NCM-", "@font-face")))
         fonts = {f"MJX-{word}" for word in used if word.startswith("NCM-")} | set(re.findall(r"MJX-[\w-]+", stretchy))
         fonts.add("MJX-NCM-ZERO")
-        return "\n".join(rule for rule in rules if _needed(rule, fonts)) + "\n"
+        return _short("\n".join(rule for rule in rules if _needed(rule, fonts)) + "\n")
+
+
+def _short(text: str) -> str:
+    """Markup or style rules with the class of each character, mjx-c1D465, as u1D465."""
+    return re.sub(r"(?<=[\". ])mjx-c(?=[0-9A-F]{2,5}\b)", "u", text)
 
 
 def _needed(rule: str, fonts: set[str]) -> bool:
