@@ -8,14 +8,14 @@ QUESTION = {
     "quieter than the score function's, whatever f is?",
     "options": [
         {
-            "text": "Yes: it knows the slope of f",
+            "text": "Always: it knows the slope of f",
             "right": False,
             "reply": "For the bowl it is: the score function needs 12.9 times as many draws, with baseline 7 times. But choose "
             "the ripples: f stays between −1 and 1, and its slope swings between −3 and 3. The score function needs a ninth of "
             "the draws. And at a step the slope of f is zero wherever it exists, and the reparameterised estimate wrong.",
         },
         {
-            "text": "No: it depends on f",
+            "text": "Not always: it depends on f",
             "right": True,
             "reply": "For the bowl the score function needs 12.9 times as many draws, with baseline 7 times. For the ripples it "
             "needs a ninth: f stays between −1 and 1, and its slope swings between −3 and 3. And at a step the slope of f is "
@@ -57,6 +57,6 @@ def _picture():
         ax.fill_between(n, estimate - error, estimate + error, color=PALETTE[color], alpha=0.15, linewidth=0)
         ax.plot(n, estimate, color=PALETTE[color], linestyle=dash, label=name)
     ax.axhline(2 * mean, color=PALETTE["ink"], linewidth=1)
-    ax.set(xscale="log", xlim=(2, 1000), ylim=(-1, 7), xlabel="draws", ylabel="estimate of the slope by $\\mu$ (units of $f/z$)")
+    ax.set(xscale="log", xlim=(2, 1000), ylim=(-1, 7), xlabel="draws", ylabel="slope, per unit of $\\mu$")
     ax.legend(frameon=False, loc="upper right")
     return fig

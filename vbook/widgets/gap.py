@@ -51,7 +51,7 @@ def _picture():
     elbo = (np.exp(log_q) * (log_joint - log_q)).sum() * dz
     fig, (left, right) = figure(6.4, 3.2, ncols=2, width_ratios=(2.2, 1))
     left.plot(z, np.exp(log_joint - log_px), color=PALETTE["vermillion"], linestyle="--", label="$p(z|x)$")
-    left.plot(z, np.exp(log_q), color=PALETTE["blue"], label="$q(z|x)$")
+    left.plot(z, np.exp(log_q), color=PALETTE["blue"], linestyle="-", label="$q(z|x)$")
     left.set(xlim=(-3.2, 3.2), ylim=(0, None), xlabel="hidden cause $z$", ylabel="density (per unit of $z$)")
     left.legend(frameon=False, loc="upper left")
     floor = -7

@@ -72,7 +72,7 @@ export function elboGap(host) {
   const fits = { decoder: (name) => Object.hasOwn(DECODERS, name), mean: inside(MEANS), sd: inside(WIDTHS), s: inside(NOISES) };
   const get = (key) => (fits[key](host.state[key]) ? host.state[key] : start[key]); // a link may hold anything
   const q = () => ({ mean: get("mean"), sd: get("sd") });
-  let of, now, key = "", rate = 1, steps = 0;
+  let of, now, key = "", rate = 1, steps = 0, due = 0;
 
   const density = () => {
     let most = peak(get("sd"));
@@ -109,7 +109,10 @@ export function elboGap(host) {
     update();
   }
 
-  const run = animation(host, () => { if (step()) update(); else settle(); });
+  const run = animation(host, (passed) => { // fifty steps a second, whatever the screen's pace
+    for (due += 50 * passed; due >= 1; due--) if (!step()) { settle(); return; }
+    update();
+  });
   function halt() { run.stop(); go.textContent = "Climb the ELBO"; rate = 1; }
   function settle() { halt(); steps ||= -1; host.save(q()); update(); }
 
