@@ -24,8 +24,8 @@ body[data-jp-theme-light="false"] .vw, html[theme="dark"] .vw { --w-ink: #e8e5df
 .vw-controls { display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; margin-top: .8rem; align-items: end; }
 .vw-slider { display: grid; grid-template-columns: 1fr auto; gap: .1rem .6rem; width: 15rem; max-width: 100%; }
 .vw-slider label { color: var(--w-muted); }
-.vw-slider output { font-variant-numeric: tabular-nums; }
-.vw-slider input { grid-column: 1 / -1; width: 100%; min-height: 24px; accent-color: var(--w-blue); margin: 0; }
+.vw-slider output { grid-area: 1 / 2; font-variant-numeric: tabular-nums; }
+.vw-slider input { grid-area: 2 / 1 / auto / -1; width: 100%; min-height: 24px; accent-color: var(--w-blue); margin: 0; }
 .vw-choice { border: 0; padding: 0; margin: 0; min-width: 0; display: flex; flex-wrap: wrap; gap: .3rem; align-items: center; }
 .vw-choice legend { color: var(--w-muted); padding: 0; margin: 0 0 .15rem; font-size: inherit; float: none; width: auto; line-height: inherit; }
 .vw-choice input { position: absolute; opacity: 0; width: 1px; height: 1px; }
