@@ -7,6 +7,8 @@ import importlib
 
 _HOME = {
     "latent_manifold": "manifold",
+    "elbo_gap": "gap",
+    "gradient_estimators": "estimators",
 }
 __all__ = list(_HOME)
 
