@@ -25,7 +25,7 @@ body[data-jp-theme-light="false"] .vw, html[theme="dark"] .vw { --w-ink: #e8e5df
 .vw-slider { display: grid; grid-template-columns: 1fr auto; gap: .1rem .6rem; width: 15rem; max-width: 100%; }
 .vw-slider label { color: var(--w-muted); }
 .vw-slider output { font-variant-numeric: tabular-nums; }
-.vw-slider input { grid-column: 1 / -1; width: 100%; min-height: 24px; accent-color: var(--w-blue); margin: 0; }
+.vw-slider input { grid-column: 1 / -1; grid-row: 2; width: 100%; min-height: 24px; accent-color: var(--w-blue); margin: 0; }
 .vw-choice { border: 0; padding: 0; margin: 0; min-width: 0; display: flex; flex-wrap: wrap; gap: .3rem; align-items: center; }
 .vw-choice legend { color: var(--w-muted); padding: 0; margin: 0 0 .15rem; font-size: inherit; float: none; width: auto; line-height: inherit; }
 .vw-choice input { position: absolute; opacity: 0; width: 1px; height: 1px; }
@@ -48,6 +48,10 @@ body[data-jp-theme-light="false"] .vw, html[theme="dark"] .vw { --w-ink: #e8e5df
 .vw-numbers { display: grid; grid-template-columns: auto auto; gap: .15rem 1rem; margin: 0; font-variant-numeric: tabular-nums; }
 .vw-numbers dt { color: var(--w-muted); font-weight: 400; }
 .vw-numbers dd { margin: 0; text-align: right; }
+.vw table.vw-table { border-collapse: collapse; margin: .2rem 0; width: auto; font: inherit; font-size: .92rem; font-variant-numeric: tabular-nums; }
+.vw .vw-table th, .vw .vw-table td { padding: .12rem .9rem .12rem 0; border: 0; background: none; color: var(--w-ink); text-align: right; font-weight: 400; }
+.vw .vw-table th { color: var(--w-muted); }
+.vw .vw-table th:first-child { text-align: left; }
 .vw-strip { display: flex; flex-wrap: wrap; gap: .3rem; }
 .vw-tile { padding: 0; border: 2px solid transparent; border-radius: 6px; background: none; cursor: pointer; line-height: 0; }
 .vw-tile[aria-pressed="true"] { border-color: var(--w-blue); }
