@@ -14,6 +14,7 @@ import pytest
 
 from vbook.site import browser
 
+PATIENCE = 240_000  # ms, for a machine that has other work; alone it takes half a minute
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = {
     "cells": [
@@ -67,7 +68,7 @@ def lab(tmp_path):
         shutil.rmtree(tmp_path, ignore_errors=True)
 
 
-def _address(server, log: Path, seconds: float = 90) -> str:
+def _address(server, log: Path, seconds: float = PATIENCE / 1000) -> str:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         assert server.poll() is None, log.read_text()
@@ -92,7 +93,7 @@ def test_play_trains_in_jupyterlab_and_pause_holds(lab):
         found = re.search(r"bound (-[\d.]+) nats", page.locator(".jp-OutputArea").first.inner_text())
         return float(found[1]) if found else float("nan")
 
-    def until(page, what, seconds=90):
+    def until(page, what, seconds=PATIENCE / 1000):
         end = time.monotonic() + seconds
         while not what():
             assert time.monotonic() < end, page.locator("body").inner_text()
@@ -102,13 +103,14 @@ def test_play_trains_in_jupyterlab_and_pause_holds(lab):
         program = browser.launch(playwright)
         try:
             page = program.new_page()
+            page.set_default_timeout(PATIENCE)
             page.goto(f"{lab}/lab/tree/live.ipynb", wait_until="domcontentloaded")
-            page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
-            page.locator(".jp-CodeCell .cm-content").first.click(timeout=60_000)
-            page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
+            page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+            page.locator(".jp-CodeCell .cm-content").first.click()
+            page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', state="attached")
             page.keyboard.press("Shift+Enter")
             play = page.get_by_role("button", name="Play")
-            play.wait_for(timeout=90_000)
+            play.wait_for()
             assert step(page) == 0
             play.click()
             until(page, lambda: step(page) >= 40)

@@ -1,6 +1,4 @@
-"""Live widgets of stock ipywidgets, for what Python has to compute: they need a kernel; in a page their picture stands in.
->>> train_live().play()
-"""
+"""Live widgets of stock ipywidgets, for what Python has to compute: they need a kernel; in a page their picture stands in."""
 
 import importlib
 

@@ -27,7 +27,7 @@ class TrainLive(Live):
     """See ``train_live``."""
 
     sentence = (
-        "A small VAE in training on the embedded digits, its bound and the validation bound. Here the picture of a short run; "
+        "A small VAE in training on the embedded digits, its bound and the validation bound. A page shows a short run; "
         "in a notebook with a kernel you start it, hold it, and change the learning rate while it climbs."
     )
 

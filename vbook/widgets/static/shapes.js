@@ -27,7 +27,7 @@ export function gridPosterior(model, x, s, n = 241, reach = 5) {
 
 /** Densities above which the given shares of the mass lie. */
 export function massLevels({ density, h }, shares) {
-  const sorted = density.filter((p) => p > 1e-7).sort(), found = [];
+  const faint = 1e-3 * density.reduce((a, p) => Math.max(a, p), 0), sorted = density.filter((p) => p > faint).sort(), found = [];
   for (const share of [...shares].sort((p, q) => p - q)) {
     let k = sorted.length, mass = 0;
     while (k > 0 && mass < share) mass += sorted[--k] * h * h;
@@ -101,6 +101,8 @@ export function freeBits(variances, s2, floor) {
 export function contourLines({ n, reach, h, density }, level, limit = reach) {
   const from = Math.max(0, Math.floor((reach - limit) / h)), found = [];
   for (let j = from; j < n - 1 - from; j++) for (let i = from; i < n - 1 - from; i++) {
+    const at = j * n + i, above = (density[at] >= level) + (density[at + 1] >= level) + (density[at + n] >= level) + (density[at + n + 1] >= level);
+    if (above === 0 || above === 4) continue; // most cells: nothing is made for them
     const corners = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]], p = corners.map(([a, b]) => density[b * n + a] - level), cut = [];
     for (let k = 0; k < 4; k++) {
       const m = (k + 1) % 4;

@@ -31,8 +31,7 @@ function asked(host, root, words, bit) {
 function shapes(host) {
   const start = { model: "sum", q: "factorised", s: 0.8, x: 1.5, m1: 1.8, m2: 0.3 }, get = (key) => host.state[key] ?? start[key];
   let kept = null, found = null;
-  const axes = plot(BOX, [-REACH, REACH], [-REACH, REACH]);
-  const plane = surface(host, { width: SIZE, height: SIZE, interactive: true, className: "vw-plane", label: "", draw: drawPlane });
+  const axes = plot(BOX, [-REACH, REACH], [-REACH, REACH]), plane = surface(host, { width: SIZE, height: SIZE, interactive: true, className: "vw-plane", label: "", draw: drawPlane });
   const bars = surface(host, { width: WIDE, height: 190, label: "", draw: drawBars });
   const line = status(host), table = el("table", { class: "vw-table" });
   const models = choice({ label: "x is", options: Object.fromEntries(Object.entries(SHAPE_MODELS).map(([key, { text }]) => [key, text])), value: get("model"), change: (model) => set({ model }) });
@@ -241,7 +240,10 @@ function dot(ctx, [x, y], radius, fill, edge) {
 /** The density as a picture, more opaque where it is higher; the first row is the top. */
 function shaded({ n, density }, color) {
   const image = new ImageData(n, n), [r, g, b] = channels(color), most = density.reduce((a, v) => Math.max(a, v), 0);
-  for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) image.data.set([r, g, b, 110 * Math.sqrt(density[(n - 1 - j) * n + i] / most)], 4 * (j * n + i));
+  for (let j = 0, k = 0; j < n; j++) for (let i = 0; i < n; i++, k += 4) {
+    [image.data[k], image.data[k + 1], image.data[k + 2]] = [r, g, b];
+    image.data[k + 3] = 110 * Math.sqrt(density[(n - 1 - j) * n + i] / most);
+  }
   const canvas = new OffscreenCanvas(n, n);
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
