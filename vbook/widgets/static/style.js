@@ -48,6 +48,10 @@ body[data-jp-theme-light="false"] .vw, html[theme="dark"] .vw { --w-ink: #e8e5df
 .vw-numbers { display: grid; grid-template-columns: auto auto; gap: .15rem 1rem; margin: 0; font-variant-numeric: tabular-nums; }
 .vw-numbers dt { color: var(--w-muted); font-weight: 400; }
 .vw-numbers dd { margin: 0; text-align: right; }
+.vw table.vw-table { border-collapse: collapse; margin: .2rem 0; width: auto; font: inherit; font-size: .92rem; font-variant-numeric: tabular-nums; }
+.vw .vw-table th, .vw .vw-table td { padding: .12rem .9rem .12rem 0; border: 0; background: none; color: var(--w-ink); text-align: right; font-weight: 400; }
+.vw .vw-table th { color: var(--w-muted); }
+.vw .vw-table th:first-child { text-align: left; }
 .vw-strip { display: flex; flex-wrap: wrap; gap: .3rem; }
 .vw-tile { padding: 0; border: 2px solid transparent; border-radius: 6px; background: none; cursor: pointer; line-height: 0; }
 .vw-tile[aria-pressed="true"] { border-color: var(--w-blue); }

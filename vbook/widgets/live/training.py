@@ -1,0 +1,170 @@
+"""A small VAE in training: play, pause, another learning rate on the way, a curve that grows."""
+
+import functools
+import math
+
+import ipywidgets
+import torch
+
+from vbook.bounds import elbo_analytic_kl
+from vbook.data import load
+from vbook.evaluation import evaluate
+from vbook.models.vae import vae
+from vbook.plots import PALETTE, figure
+from vbook.training import fit
+from vbook.widgets.live.base import EVERY, Job, Live, shown
+
+SMOOTH = 20  # steps whose mean is a point of the curve
+
+
+@functools.cache
+def digits(split: str = "train") -> torch.Tensor:
+    """Binary images of the digits that ship with scikit-learn (N, 784)."""
+    return load("digits", split, protocol="static").x
+
+
+class TrainLive(Live):
+    """See ``train_live``."""
+
+    sentence = (
+        "A small VAE in training on the embedded digits, its bound and the validation bound. A page shows a short run; "
+        "in a notebook with a kernel you start it, hold it, and change the learning rate while it climbs."
+    )
+
+    def __init__(self, z_dim: int, lr: float, hidden: tuple[int, ...], steps: int, batch_size: int, seed: int):
+        super().__init__()
+        self.hidden, self.steps, self.batch_size, self.seed = tuple(hidden), steps, batch_size, seed
+        self.play_button = ipywidgets.Button(description="Play", icon="play", tooltip="Begin or go on")
+        self.pause_button = ipywidgets.Button(description="Pause", icon="pause", tooltip="Hold the training")
+        self.reset_button = ipywidgets.Button(description="Reset", icon="undo", tooltip="A fresh model")
+        wide = {"style": {"description_width": "initial"}, "layout": ipywidgets.Layout(width="22em")}
+        self.lr = ipywidgets.FloatLogSlider(lr, min=-4, max=-1, step=0.25, description="learning rate", **wide)
+        self.latents = ipywidgets.IntSlider(z_dim, min=1, max=20, description="latents", continuous_update=False, **wide)
+        self.assemble([self.play_button, self.pause_button, self.reset_button], [self.lr, self.latents], self.picture)
+        self.play_button.on_click(self.play)
+        self.pause_button.on_click(self.pause)
+        self.reset_button.on_click(self.reset)
+        self.latents.observe(self.reset, "value")
+        self.lr.observe(self._rate, "value")
+        self.rate, self.job = lr, None
+        self._fig, self._ax = figure(6.4, 3.2)
+        (self._train,) = self._ax.plot([], [], color=PALETTE["blue"], linestyle="-", label="training, mean of 20 steps")
+        (self._valid,) = self._ax.plot([], [], "o", color=PALETTE["vermillion"], markersize=5, label="validation")
+        self._ax.set(xlabel="gradient step", ylabel="bound (nats)")
+        self._ax.legend(frameon=False, loc="lower right")
+        self.reset()
+
+    @shown
+    def play(self, _=None) -> None:
+        """Begin, or go on from where it was held."""
+        if self.job is None or not self.job.alive:
+            if self.job is not None:
+                self.reset()
+            self.job = Job(self._work)
+        self.job.go()
+        self._buttons()
+        self._tell()
+
+    @shown
+    def pause(self, _=None) -> None:
+        """Hold the training; the model stays as it is."""
+        if self.job is not None:
+            self.job.hold()
+        self._buttons()
+        self._tell()
+
+    @shown
+    def reset(self, _=None) -> None:
+        """A fresh model with as many latents as the slider says; the run is over."""
+        if self.job is not None:
+            self.job.end()
+        self.model = vae(784, self.latents.value, self.hidden, seed=self.seed)
+        self.job, self.step, self.bounds, self.valid = None, 0, [], []
+        self._buttons()
+        self._tell()
+        self.draw()
+
+    @shown
+    def _rate(self, change) -> None:
+        self.rate = change["new"]  # the run asks for it at each step
+        self._tell()
+
+    @shown
+    def _work(self, job: Job) -> None:
+        def on_step(step, bound):
+            self.step = step
+            self.bounds.append(bound.item())
+            self._tell()
+            self.draw(EVERY)
+            job.step()
+
+        def measure(model):
+            self.valid.append((self.step, evaluate(model, digits("valid"), elbo_analytic_kl).mean))
+            return {"valid": self.valid[-1][1]}
+
+        self.say("Reading the images.")
+        options = dict(steps=self.steps, batch_size=self.batch_size, seed=self.seed, lr=lambda step: self.rate)
+        options |= dict(rows_at=range(100, self.steps + 1, 100), evaluate=measure, on_step=on_step, mode="eager")
+        try:
+            history = fit(self.model, digits(), elbo_analytic_kl, **options)
+        except Exception:
+            self._buttons(over=True)
+            self.say(f"Stopped at step {self.step}.")
+            raise
+        if not history.interrupted:
+            self.draw()
+            self._buttons(over=True)
+            self._tell(over=True)
+
+    def _buttons(self, over: bool = False) -> None:
+        running = self.job is not None and self.job.running and not over
+        self.play_button.disabled, self.pause_button.disabled = running, not running
+        self.play_button.description = "Go on" if self.job is not None and not running and not over and self.step else "Play"
+
+    def _tell(self, over: bool = False) -> None:
+        """Say where the run is: at every tenth step, and whenever something else has changed."""
+        running = self.job is not None and self.job.running and not over
+        if running and self.step % 10 != 0:
+            return
+        state = "Running" if running else "Over" if over else "Held" if self.step else "Ready"
+        what = f"{self.model.z_dim} latents, learning rate {self.rate:.1e}, step {self.step} of {self.steps}"
+        last = f", bound {_mean(self.bounds[-SMOOTH:]):.1f} nats" if self.bounds else ""
+        valid = f", validation {self.valid[-1][1]:.1f} nats" if self.valid else ""
+        self.say(f"{state}: {what}{last}{valid}.")
+
+    def figure(self):
+        """The bound over the steps so far."""
+        bounds, valid = list(self.bounds), list(self.valid)
+        points = [_mean(bounds[i : i + SMOOTH]) for i in range(0, len(bounds) - SMOOTH + 1, SMOOTH)]
+        self._train.set_data([SMOOTH * (i + 1) for i in range(len(points))], points)
+        self._valid.set_data([step for step, _ in valid], [value for _, value in valid])
+        seen = points + [value for _, value in valid] or [-550.0, -150.0]
+        self._ax.set(xlim=(0, max(200, len(bounds))), ylim=(min(seen) - 10, max(seen) + 10))
+        if not points:
+            return self._fig, "Empty axes: the bound in nats over gradient steps; the training has not begun."
+        ends = f"from {points[0]:.0f} to {points[-1]:.0f} nats in {len(bounds)} steps"
+        return self._fig, f"A curve of the bound over gradient steps, {ends}; points of the validation bound beside it."
+
+    def static(self):
+        """A short run of its own, so that the page has a curve to show."""
+        run = TrainLive(self.latents.value, self.lr.value, self.hidden, 300, self.batch_size, self.seed)
+        run.play()
+        run.job.thread.join()
+        if run.errors.value:
+            self.errors.value = run.errors.value
+        return run.figure()
+
+
+def _mean(values) -> float:
+    return math.fsum(values) / len(values)
+
+
+def train_live(
+    z_dim: int = 2, lr: float = 1e-3, hidden: tuple[int, ...] = (100,), steps: int = 5000, batch_size: int = 64, seed: int = 0
+) -> TrainLive:
+    """Train a small VAE on the embedded digits with buttons to play, pause and reset, and sliders for rate and latents.
+
+    The learning rate acts at the next step, another number of latents is a fresh start. ``.model`` is the model as it stands,
+    for instance for ``posterior_live(run.model)``.
+    """
+    return TrainLive(z_dim, lr, hidden, steps, batch_size, seed)
