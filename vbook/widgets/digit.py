@@ -42,6 +42,7 @@ def _picture():
     pixels = (bits[:, None] >> np.arange(15, -1, -1) & 1).reshape(28, 28)
     fig, (left, right) = figure(6.4, 3.4, ncols=2)
     left.imshow(pixels, cmap="gray_r", interpolation="nearest", extent=(0, 28, 28, 0))
+    left.grid(False)
     left.set(xlabel="column (pixels)", ylabel="row (pixels)", title="what the encoder is given")
     numerals(right, alpha=0.6)
     (z1, z2), (sd1, sd2) = one["z"], one["sd"]
