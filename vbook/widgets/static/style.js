@@ -50,6 +50,7 @@ body[data-jp-theme-light="false"] .vw, html[theme="dark"] .vw { --w-ink: #e8e5df
 .vw-numbers dd { margin: 0; text-align: right; }
 .vw-strip { display: flex; flex-wrap: wrap; gap: .3rem; }
 .vw-row { display: grid; grid-template-columns: 4.2rem minmax(0, 1fr); align-items: center; margin-bottom: .4rem; }
+@container (max-width: 33.99rem) { .vw-row { grid-template-columns: minmax(0, 1fr); } }
 .vw .vw-row > p, .vw .vw-caption { margin: 0; min-height: 0; }
 .vw .vw-caption { margin-top: .5rem; }
 .vw-stage + .vw-stage, .vw-row + .vw-stage, .vw-strip + .vw-stage, .vw-controls + .vw-row { margin-top: .8rem; }
