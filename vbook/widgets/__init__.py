@@ -7,8 +7,11 @@ import importlib
 
 _HOME = {
     "latent_manifold": "manifold",
+    "interpolation": "interpolation",
+    "draw_a_digit": "digit",
     "elbo_gap": "gap",
     "gradient_estimators": "estimators",
+    "posterior_shapes": "shapes",
 }
 __all__ = list(_HOME)
 

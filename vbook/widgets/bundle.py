@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 STATIC = Path(__file__).with_name("static")
-SHARED = ("runtime", "maths", "shapes", "ui", "bell", "style")  # each after what it imports
+SHARED = ("runtime", "maths", "shapes", "ui", "ink", "plane", "bell", "style")  # each after what it imports
 _IMPORT = re.compile(r"^import .*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:\{.*\};\n)?", re.MULTILINE)
 ONCE = """if (!window.vbookNetworks) {

@@ -53,6 +53,14 @@ body[data-jp-theme-light="false"] .vw, html[theme="dark"] .vw { --w-ink: #e8e5df
 .vw .vw-table th { color: var(--w-muted); }
 .vw .vw-table th:first-child { text-align: left; }
 .vw-strip { display: flex; flex-wrap: wrap; gap: .3rem; }
+.vw-row { display: grid; grid-template-columns: 4.2rem minmax(0, 1fr); align-items: center; margin-bottom: .4rem; }
+@container (max-width: 33.99rem) { .vw-row { grid-template-columns: minmax(0, 1fr); } }
+.vw .vw-row > p, .vw .vw-caption { margin: 0; min-height: 0; }
+.vw .vw-caption { margin-top: .5rem; }
+.vw-stage + .vw-stage, .vw-row + .vw-stage, .vw-strip + .vw-stage, .vw-controls + .vw-row { margin-top: .8rem; }
+.vw-controls + .vw-canvas { margin-top: .6rem; }
+.vw-framed { box-shadow: 0 0 0 1px var(--w-line); }
+.vw-thumb { display: block; border-radius: 3px; }
 .vw-tile { padding: 0; border: 2px solid transparent; border-radius: 6px; background: none; cursor: pointer; line-height: 0; }
 .vw-tile[aria-pressed="true"] { border-color: var(--w-blue); }
 .vw-tile:focus-visible { outline: 2px solid var(--w-blue); outline-offset: 2px; }

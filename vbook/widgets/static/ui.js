@@ -130,7 +130,7 @@ export function slider({ label, min, max, step, value, format = (v) => number(v)
   const range = el("input", { type: "range", id, min, max, step, value, oninput: () => { show(); input(Number(range.value)); } });
   const show = () => { shown.textContent = format(Number(range.value)); range.setAttribute("aria-valuetext", shown.textContent); };
   show();
-  const row = el("div", { class: "vw-slider" }, el("label", { for: id }, label), range, shown);
+  const row = el("div", { class: "vw-slider" }, el("label", { for: id }, label), shown, range);
   return Object.assign(row, { set(v) { range.value = v; show(); }, get: () => Number(range.value), enable(on) { range.disabled = !on; } });
 }
 

@@ -1,9 +1,9 @@
 // The latent plane through its decoder: drag a point, the decoded picture follows.
 import { normalCdf, normalQuantile } from "../maths.js";
-import { arrows, choice, clamp, draggable, el, font, inSlices, number, pictureOf, plot, question, status, surface } from "../ui.js";
+import { named, nearest, ring, scatter } from "../plane.js";
+import { arrows, choice, clamp, draggable, el, inSlices, number, pictureOf, plot, question, status, surface } from "../ui.js";
 
 const SIZE = 460, BOX = [52, 26, 394, 378], REACH = 4, TILES = 20;
-const GLYPHS = ["blue", "vermillion", "green", "purple", "ink"];
 
 export function latentManifold(host) {
   const { payload } = host, sets = payload.sets;
@@ -75,17 +75,10 @@ export function latentManifold(host) {
     if (decode) picture = decode(z).mean;
     const rows = { "z₁, z₂": z.map((v) => number(v)).join(", "), "Φ(z₁), Φ(z₂)": z.map((v) => number(normalCdf(v), 3)).join(", ") };
     numbers.replaceChildren(...Object.entries(rows).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
-    const near = set && nearest(z), kind = near ? `, nearest to a test image of a ${near.label}` : "";
+    const near = nearest(set, z), kind = near === null ? "" : `, nearest to a test image of ${named(near)}`;
     tall.label(`Decoded picture at z = (${z.map((v) => number(v)).join(", ")})`);
     line.say(`At z = (${z.map((v) => number(v, 1)).join(", ")})${kind}.`);
     tall.redraw();
-  }
-
-  function nearest([z1, z2]) {
-    if (!set.label_of) return null;
-    let best = 0, least = Infinity;
-    set.z1.forEach((a, i) => { const d = (a - z1) ** 2 + (set.z2[i] - z2) ** 2; if (d < least) [best, least] = [i, d]; });
-    return { label: set.label_of[best] };
   }
 
   function drawPicture(ctx) {
@@ -98,30 +91,12 @@ export function latentManifold(host) {
   function drawPlane(ctx) {
     const colors = host.colors(), a = axes(), view = get("view");
     if (!set) return;
-    if (view === "points") drawPoints(ctx, colors, a);
+    if (view === "points") scatter(ctx, colors, a, BOX, set, { px: plane.px, to: toPlane });
     else drawTiles(ctx, colors, a, view);
     const name = get("space") === "z" ? ["z₁", "z₂"] : ["Φ(z₁)", "Φ(z₂)"];
     a.axes(ctx, colors, { xLabel: name[0], yLabel: name[1], xTicks: 7, yTicks: 7, px: plane.px });
     const [x, y] = [a.x(toPlane(get("z1"))), a.y(toPlane(get("z2")))];
-    for (const [radius, color, thick] of [[9, colors.paper, 5], [9, colors.vermillion, 2.5]]) {
-      ctx.beginPath();
-      ctx.arc(x, y, radius, 0, 2 * Math.PI);
-      ctx.strokeStyle = color;
-      ctx.lineWidth = thick;
-      ctx.stroke();
-    }
-  }
-
-  function drawPoints(ctx, colors, a) {
-    ctx.font = font(10.5, plane.px);
-    ctx.textAlign = "center";
-    ctx.textBaseline = "middle";
-    set.z1.forEach((z1, i) => {
-      const x = a.x(toPlane(z1)), y = a.y(toPlane(set.z2[i])), digit = set.label_of?.[i];
-      if (x < BOX[0] || x > BOX[0] + BOX[2] || y < BOX[1] || y > BOX[1] + BOX[3]) return;
-      ctx.fillStyle = colors[digit === undefined ? "blue" : GLYPHS[digit % 5]];
-      if (digit === undefined) { ctx.beginPath(); ctx.arc(x, y, 2.5, 0, 2 * Math.PI); ctx.fill(); } else ctx.fillText(digit, x, y);
-    });
+    ring(ctx, colors, x, y);
   }
 
   function drawTiles(ctx, colors, a, view) {
