@@ -11,7 +11,7 @@ from scripts import run
 
 from vbook.results.record import read_record, record_path
 from vbook.results.weights import load_model
-from vbook.widgets.interpolation import interpolation
+from vbook.widgets.between import interpolation
 from vbook.widgets.points import DIGITS, FACES, pictures, points, spread_out
 
 WIDGET, T = "widgets/interpolation.js", np.linspace(0, 1, 9)

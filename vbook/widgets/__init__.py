@@ -7,7 +7,7 @@ import importlib
 
 _HOME = {
     "latent_manifold": "manifold",
-    "interpolation": "interpolation",
+    "interpolation": "between",
     "draw_a_digit": "digit",
     "elbo_gap": "gap",
     "gradient_estimators": "estimators",

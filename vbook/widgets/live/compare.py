@@ -157,7 +157,7 @@ class CompareLive(Live):
         """What the runs so far show; without any, two short ones."""
         if self.runs:
             return self.figure()
-        sample = CompareLive(250, self.lr, self.batch_size)
+        sample = CompareLive(120, self.lr, self.batch_size)
         sample.runs = [sample.trained(hidden, "tanh", 2, 0) for hidden in (10, 100)]
         return sample.figure()
 

@@ -147,7 +147,7 @@ class TrainLive(Live):
 
     def static(self):
         """A short run of its own, so that the page has a curve to show."""
-        run = TrainLive(self.latents.value, self.lr.value, self.hidden, 300, self.batch_size, self.seed)
+        run = TrainLive(self.latents.value, self.lr.value, self.hidden, 120, self.batch_size, self.seed)
         run.play()
         run.job.thread.join()
         if run.errors.value:

@@ -30,9 +30,10 @@ const READERS = {
   },
   int8(view, at, rows, columns) { // a float32 scale for each row, then the rows
     const out = new Float32Array(rows * columns), start = at + 4 * rows;
-    for (let r = 0; r < rows; r++) {
+    const levels = new Int8Array(view.buffer, view.byteOffset + start, out.length);
+    for (let r = 0, i = 0; r < rows; r++) {
       const scale = view.getFloat32(at + 4 * r, true);
-      for (let c = 0; c < columns; c++) out[r * columns + c] = scale * view.getInt8(start + r * columns + c);
+      for (let c = 0; c < columns; c++, i++) out[i] = scale * levels[i];
     }
     return [out, start + out.length];
   },
