@@ -198,6 +198,20 @@ def test_claim_4_1_what_its_words_say_of_the_bounds_and_the_records_answer():
     assert found == CLAIMS
 
 
+def test_claim_5_1_sgd_is_last_and_momentum_is_not_the_best():
+    """Equal starts, equal tuning, the report's own length: the weakest step of its order goes the other way, by many errors."""
+    target, claimed = targets()["replication/claim/optimizer-order"], ("sgd", "adagrad", "rmsprop", "adam", "momentum")
+    record_id, _, metric = target["record"].rpartition("/")
+    metrics = records()[record_id].metrics
+    bounds = [metrics[f"bound_{name}"]["mean"] for name in claimed]
+    assert records()[record_id].series["updates"][-1] == 10_000 and bounds[0] < min(bounds[1:]) - 10
+    for ours, theirs, expected in ((bounds[4], bounds[3], "short"), (bounds[3], bounds[0], "better")):
+        word, difference, _ = verdict(ours, theirs, target["direction"], metrics[metric]["standard_error"])
+        assert (word, difference) == (expected, pytest.approx(ours - theirs))
+    assert metrics[metric]["mean"] == pytest.approx(min(b - a for a, b in itertools.pairwise(bounds)), abs=1e-3)
+    assert verdict(metrics[metric]["mean"], target["value"], target["direction"], metrics[metric]["standard_error"])[0] == "short"
+
+
 def test_claim_4_1_the_second_figure_exceeds_the_bound_by_the_divergence():
     x = torch.rand(40, 6, generator=generator(15), **F64).round()
     model = network(6, 2, 5, "bernoulli", init_sd=1.5, seed=2).double()
