@@ -63,6 +63,7 @@ BROKEN = {
     "an error output": changed(5, outputs=[{"output_type": "error", "ename": "E", "evalue": "", "traceback": []}]),
     "a picture without text alternative": changed(5, outputs=picture(alt=" ")),
     "a picture without caption": changed(5, outputs=picture(caption="")),
+    "5: a picture without text alternative": changed(5, outputs=picture(role="widget", caption="", alt="")),
     "only repeats the caption": changed(5, outputs=picture(alt="The bound against epochs")),
     "a check cell is exempt": changed(4, metadata={"tags": ["check", "nbval-skip"]}),
     "the next code cell is no check": changed(4, metadata={"tags": ["nbval-ignore-output"]}),
@@ -70,6 +71,10 @@ BROKEN = {
     "names the path '/data/me/mnist'": changed(4, outputs=[stream("from /data/me/mnist")]),
     "names the path 'C:": changed(4, source="open('C:\\\\Users')"),
 }
+
+
+def test_a_widgets_picture_needs_no_caption():
+    assert lint.lint_notebook(changed(5, outputs=picture(role="widget", caption=""))) == []
 
 
 def test_a_good_chapter_passes():

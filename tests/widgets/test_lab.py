@@ -1,5 +1,7 @@
-"""A live widget in a real JupyterLab: its buttons are pressed in a browser, and Python trains."""
+"""Widgets in a real JupyterLab: a live one trains, and the page's own explorer runs there and talks with Python."""
 
+import base64
+import io
 import json
 import os
 import re
@@ -8,40 +10,48 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
 
+from vbook.results.weights import load_model
 from vbook.site import browser
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PATIENCE = 240_000  # ms, for a machine that has other work; alone it takes half a minute
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOK = {
-    "cells": [
-        {
-            "cell_type": "code",
-            "id": "one",
-            "execution_count": None,
-            "metadata": {},
-            "outputs": [],
-            "source": "from vbook.widgets.live import train_live\nrun = train_live(hidden=(20,), batch_size=32)\nrun",
-        }
-    ],
-    "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-    "nbformat": 4,
-    "nbformat_minor": 5,
-}
+LIVE = ["from vbook.widgets.live import train_live\nrun = train_live(hidden=(20,), batch_size=32)\nrun"]
+PLANE = [
+    "from vbook.widgets import latent_manifold\nw = latent_manifold()\nw",
+    'print("at", w.live.state["z1"])',
+    'w.live.state = {"z1": 1.0, "z2": -1.0, "asked": 1}',
+]
 
 
-@pytest.fixture
-def lab(tmp_path):
-    """The address of a JupyterLab of our own, with a notebook in an empty folder."""
+def notebook(*sources: str) -> str:
+    cells = [
+        dict(cell_type="code", id=f"cell-{k}", execution_count=None, metadata={}, outputs=[], source=source)
+        for k, source in enumerate(sources)
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return json.dumps({"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5})
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """The address of a JupyterLab of our own, with two notebooks in a folder."""
+    tmp_path = tmp_path_factory.mktemp("lab")
     pytest.importorskip("jupyterlab", reason="needs JupyterLab")
     pytest.importorskip("playwright", reason="needs Playwright")
     if browser.find() is None:
         pytest.skip("needs a Chromium: none is found")
     (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "live.ipynb").write_text(json.dumps(NOTEBOOK), encoding="utf-8")
+    for name, sources in (("live", LIVE), ("plane", PLANE)):
+        (tmp_path / "work" / f"{name}.ipynb").write_text(notebook(*sources), encoding="utf-8")
     own = {name: str(tmp_path / name) for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR")}
     own |= {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "spaces"), "PYTHONPATH": str(ROOT)}
     command = [
@@ -80,51 +90,89 @@ def _address(server, log: Path, seconds: float = PATIENCE / 1000) -> str:
     raise AssertionError(f"no address in {seconds} s: {log.read_text()}")
 
 
-@pytest.mark.browser
-@pytest.mark.slow
-def test_play_trains_in_jupyterlab_and_pause_holds(lab):
+@contextmanager
+def opened(lab, name):
+    """The page of a notebook, its kernel ready and the first cell chosen."""
     from playwright.sync_api import sync_playwright
-
-    def step(page) -> int:
-        found = re.search(r"step (\d+) of", page.locator(".jp-OutputArea").first.inner_text())
-        return int(found[1]) if found else -1
-
-    def bound(page) -> float:
-        found = re.search(r"bound (-[\d.]+) nats", page.locator(".jp-OutputArea").first.inner_text())
-        return float(found[1]) if found else float("nan")
-
-    def until(page, what, seconds=PATIENCE / 1000):
-        end = time.monotonic() + seconds
-        while not what():
-            assert time.monotonic() < end, page.locator("body").inner_text()
-            page.wait_for_timeout(100)
 
     with sync_playwright() as playwright:
         program = browser.launch(playwright)
         try:
-            page = program.new_page()
+            page = program.new_page(viewport={"width": 1280, "height": 1400})
             page.set_default_timeout(PATIENCE)
-            page.goto(f"{lab}/lab/tree/live.ipynb", wait_until="domcontentloaded")
+            page.goto(f"{lab}/lab/tree/{name}.ipynb", wait_until="domcontentloaded")
             page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
             page.locator(".jp-CodeCell .cm-content").first.click()
             page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', state="attached")
-            page.keyboard.press("Shift+Enter")
-            play = page.get_by_role("button", name="Play")
-            play.wait_for()
-            assert step(page) == 0
-            play.click()
-            until(page, lambda: step(page) >= 40)
-            early = bound(page)
-            until(page, lambda: step(page) >= 200)
-            assert bound(page) > early + 5  # nats
-            page.get_by_role("button", name="Pause").click()
-            page.wait_for_timeout(1000)
-            held = step(page)
-            page.wait_for_timeout(1500)
-            assert step(page) == held and "Held" in page.locator(".jp-OutputArea").first.inner_text()
-            curve = page.locator(".jp-OutputArea img").first
-            assert curve.get_attribute("alt").startswith("A curve of the bound")
-            page.get_by_role("button", name="Reset").click()
-            until(page, lambda: step(page) == 0)
+            yield page
         finally:
             program.close()
+
+
+def until(page, what, seconds=PATIENCE / 1000):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, page.locator("body").inner_text()
+        page.wait_for_timeout(100)
+
+
+def test_play_trains_in_jupyterlab_and_pause_holds(lab):
+    with opened(lab, "live") as page:
+
+        def said():
+            return page.locator(".jp-OutputArea").first.inner_text()
+
+        def step() -> int:
+            found = re.search(r"step (\d+) of", said())
+            return int(found[1]) if found else -1
+
+        def bound() -> float:
+            found = re.search(r"bound (-[\d.]+) nats", said())
+            return float(found[1]) if found else float("nan")
+
+        page.keyboard.press("Shift+Enter")
+        play = page.get_by_role("button", name="Play")
+        play.wait_for()
+        assert step() == 0
+        play.click()
+        until(page, lambda: step() >= 40)
+        early = bound()
+        until(page, lambda: step() >= 200)
+        assert bound() > early + 5  # nats
+        page.get_by_role("button", name="Pause").click()
+        page.wait_for_timeout(1000)
+        held = step()
+        page.wait_for_timeout(1500)
+        assert step() == held and "Held" in said()
+        curve = page.locator(".jp-OutputArea img").first
+        assert curve.get_attribute("alt").startswith("A curve of the bound")
+        page.get_by_role("button", name="Reset").click()
+        until(page, lambda: step() == 0)
+
+
+def test_the_explorer_runs_in_jupyterlab_and_its_state_goes_both_ways(lab):
+    with opened(lab, "plane") as page:
+        page.keyboard.press("Shift+Enter")
+        root = page.locator("[data-vbook-widget=latent-manifold].vw-on")
+        root.wait_for()
+        root.get_by_role("button", name="Just show me").click()
+        numbers = root.locator(".vw-numbers dd").first
+        assert numbers.inner_text() == "0.00, 0.00"
+        root.locator(".vw-plane").focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
+        until(page, lambda: numbers.inner_text() == "0.34, 0.00")  # three steps of 8/70
+        page.locator(".jp-CodeCell .cm-content").nth(1).click()
+        page.keyboard.press("Shift+Enter")
+        until(page, lambda: "at 0.342857" in page.locator(".jp-CodeCell").nth(1).inner_text())
+        page.locator(".jp-CodeCell .cm-content").nth(2).click()
+        page.keyboard.press("Shift+Enter")
+        until(page, lambda: numbers.inner_text() == "1.00, −1.00")
+        painted = root.locator(".vw-decoded").evaluate("(canvas) => canvas.toDataURL()")
+        with torch.no_grad():
+            expected = load_model("ch02-vae-2.laptop").decode(torch.tensor([[1.0, -1.0]])).mean[0]
+        with Image.open(io.BytesIO(base64.b64decode(painted.split(",")[1]))) as picture:
+            grey = picture.convert("RGB").resize((28, 28), Image.Resampling.BOX).getchannel(0)
+        found = torch.tensor(list(grey.getdata()), dtype=torch.float32)
+        paper, ink = 0xFD, 0x1B  # of the widget itself, where the page brings no colours
+        assert (found - (paper + expected * (ink - paper))).abs().max() <= 1.5 + 0.01 * (paper - ink)

@@ -27,13 +27,15 @@ def errors(nb: dict) -> list[str]:
 
 
 def pictures(nb: dict) -> list[str]:
-    """Each picture has a caption and a text alternative of its own."""
+    """Each picture has a caption and a text alternative of its own; a widget has a title for caption."""
     found = []
     for number, cell in numbered(nb):
         for output in cell["outputs"]:
             if any(mime in output.get("data", {}) for mime in _PICTURES):
                 about = output["metadata"].get("vbook", {})
                 alt, caption = about.get("alt", "").strip(), about.get("caption", "").strip()
+                if alt and about.get("role") == "widget":
+                    continue
                 if not alt or not caption:
                     missing = "caption" if alt else "text alternative"
                     found.append(f"cell {number}: a picture without {missing}; show it with vbook.plots.show")
