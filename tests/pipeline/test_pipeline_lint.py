@@ -63,7 +63,7 @@ BROKEN = {
     "an error output": changed(5, outputs=[{"output_type": "error", "ename": "E", "evalue": "", "traceback": []}]),
     "a picture without text alternative": changed(5, outputs=picture(alt=" ")),
     "a picture without caption": changed(5, outputs=picture(caption="")),
-    "5: a picture without text alternative": changed(5, outputs=picture(role="widget", caption="", alt="")),
+    "without text alternative; show it": changed(5, outputs=picture(role="widget", caption="", alt="")),
     "only repeats the caption": changed(5, outputs=picture(alt="The bound against epochs")),
     "a check cell is exempt": changed(4, metadata={"tags": ["check", "nbval-skip"]}),
     "the next code cell is no check": changed(4, metadata={"tags": ["nbval-ignore-output"]}),
