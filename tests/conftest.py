@@ -40,3 +40,17 @@ def wheel(tmp_path_factory) -> Path:
     built = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert built.returncode == 0, built.stdout + built.stderr
     return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium, or a skip that says how to get one."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    from vbook.site.browser import find, launch
+
+    if find() is None:
+        pytest.skip("no Chromium: set VBOOK_BROWSER, install chromium, or run `playwright install chromium`")
+    with sync_api.sync_playwright() as playwright:
+        running = launch(playwright)
+        yield running
+        running.close()

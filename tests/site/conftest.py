@@ -1,4 +1,4 @@
-"""The sites that are looked at, the browser that looks, and a server to look over."""
+"""The sites that are looked at, and a server to look over."""
 
 import functools
 import http.server
@@ -42,20 +42,6 @@ def built_site():
             pytest.skip(f"the real book can't be built yet, there is no {', '.join(missing)}")
         build_site()
     return site
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A headless Chromium, or a skip that says how to get one."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    from vbook.site.browser import find, launch
-
-    if find() is None:
-        pytest.skip("no Chromium: set VBOOK_BROWSER, install chromium, or run `playwright install chromium`")
-    with sync_api.sync_playwright() as playwright:
-        running = launch(playwright)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="session")

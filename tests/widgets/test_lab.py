@@ -18,7 +18,6 @@ import torch
 from PIL import Image
 
 from vbook.results.weights import load_model
-from vbook.site import browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -46,9 +45,6 @@ def lab(tmp_path_factory):
     """The address of a JupyterLab of our own, with two notebooks in a folder."""
     tmp_path = tmp_path_factory.mktemp("lab")
     pytest.importorskip("jupyterlab", reason="needs JupyterLab")
-    pytest.importorskip("playwright", reason="needs Playwright")
-    if browser.find() is None:
-        pytest.skip("needs a Chromium: none is found")
     (tmp_path / "work").mkdir()
     for name, sources in (("live", LIVE), ("plane", PLANE)):
         (tmp_path / "work" / f"{name}.ipynb").write_text(notebook(*sources), encoding="utf-8")
@@ -91,22 +87,19 @@ def _address(server, log: Path, seconds: float = PATIENCE / 1000) -> str:
 
 
 @contextmanager
-def opened(lab, name):
+def opened(browser, lab, name):
     """The page of a notebook, its kernel ready and the first cell chosen."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        program = browser.launch(playwright)
-        try:
-            page = program.new_page(viewport={"width": 1280, "height": 1400})
-            page.set_default_timeout(PATIENCE)
-            page.goto(f"{lab}/lab/tree/{name}.ipynb", wait_until="domcontentloaded")
-            page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-            page.locator(".jp-CodeCell .cm-content").first.click()
-            page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', state="attached")
-            yield page
-        finally:
-            program.close()
+    context = browser.new_context(viewport={"width": 1280, "height": 1400})
+    try:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(f"{lab}/lab/tree/{name}.ipynb", wait_until="domcontentloaded")
+        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+        page.locator(".jp-CodeCell .cm-content").first.click()
+        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', state="attached")
+        yield page
+    finally:
+        context.close()
 
 
 def until(page, what, seconds=PATIENCE / 1000):
@@ -116,8 +109,8 @@ def until(page, what, seconds=PATIENCE / 1000):
         page.wait_for_timeout(100)
 
 
-def test_play_trains_in_jupyterlab_and_pause_holds(lab):
-    with opened(lab, "live") as page:
+def test_play_trains_in_jupyterlab_and_pause_holds(browser, lab):
+    with opened(browser, lab, "live") as page:
 
         def said():
             return page.locator(".jp-OutputArea").first.inner_text()
@@ -150,8 +143,8 @@ def test_play_trains_in_jupyterlab_and_pause_holds(lab):
         until(page, lambda: step() == 0)
 
 
-def test_the_explorer_runs_in_jupyterlab_and_its_state_goes_both_ways(lab):
-    with opened(lab, "plane") as page:
+def test_the_explorer_runs_in_jupyterlab_and_its_state_goes_both_ways(browser, lab):
+    with opened(browser, lab, "plane") as page:
         page.keyboard.press("Shift+Enter")
         root = page.locator("[data-vbook-widget=latent-manifold].vw-on")
         root.wait_for()
