@@ -173,6 +173,48 @@ def test_a_copied_link_brings_the_state_back_and_reset_takes_it_away(browser, sh
         assert page.locator("#latent-manifold input[value=digits]").is_checked()
 
 
+HOSTILE = {
+    "latent-manifold": "z1=abc&set=toString&view=constructor&space=%22",
+    "interpolation": "a1=foo&t=9&path=valueOf&set=__proto__",
+    "draw-a-digit": "ink=%00%ff&view=toString&seed=x",
+    "elbo-gap": "mean=1e9&sd=-1&s=abc&decoder=toString",
+    "gradient-estimators": "n=1e12&f=constructor&mean=NaN",
+    "posterior-shapes": "model=toString&s=0&x=abc&part=valueOf&lam=-4&v2=x",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_link_may_hold_anything(browser, shown, name):
+    with visit(browser, f"{shown.as_uri()}/light.html#{name}?{HOSTILE[name]}") as page:
+        page.wait_for_function(READY, arg=name)
+        said = page.locator(f"#{name}").inner_text()
+        assert page.complaints == [] and "NaN" not in said and "undefined" not in said
+
+
+def test_a_fragment_that_is_no_text_stops_nothing(browser, shown):
+    with visit(browser, f"{shown.as_uri()}/light.html#%E0%A4%A") as page:
+        opened(page, "latent-manifold")
+        assert page.complaints == []
+
+
+def test_a_link_followed_in_an_open_page_moves_and_uncovers_the_widget(browser, shown):
+    with visit(browser, f"{shown.as_uri()}/light.html") as page:
+        page.evaluate("location.hash = '#posterior-shapes?part=free&lam=1'")
+        page.wait_for_function(READY, arg="posterior-shapes")
+        assert page.locator("#posterior-shapes .vw-asking").count() == 0
+        page.evaluate("location.hash = '#latent-manifold?z1=1&z2=-1'")
+        page.wait_for_function(READY, arg="latent-manifold")
+        shows(page, (1.0, -1.0), tolerance=0.005)
+
+
+def test_the_answer_stays_covered_with_the_widget(browser, shown):
+    with visit(browser, f"{shown.as_uri()}/light.html") as page:
+        for name in (name.replace("_", "-") for name in widgets.__all__):
+            page.evaluate("(id) => document.getElementById(id).scrollIntoView()", name)
+            page.wait_for_function(READY, arg=name)
+            assert not any(line.is_visible() for line in page.locator(f"#{name} .vw-status").all()), name
+
+
 @pytest.mark.parametrize("view", ["decoded pictures", "how fast they change"])
 def test_the_planes_other_views_come_in_slices(browser, shown, view):
     with visit(browser, f"{shown.as_uri()}/light.html") as page:

@@ -93,7 +93,7 @@ def opened(browser, lab, name):
     try:
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
-        page.goto(f"{lab}/lab/tree/{name}.ipynb", wait_until="domcontentloaded")
+        page.goto(f"{lab}/lab/workspaces/{name}/tree/{name}.ipynb", wait_until="domcontentloaded")
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
         page.locator(".jp-CodeCell .cm-content").first.click()
         page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', state="attached")

@@ -26,7 +26,7 @@ QUESTION = {
 
 
 def gradient_estimators() -> Widget:
-    """Slopes of E_q[f] as draws come in: reparameterised (2.23), score function (2.72), with baseline; and their variances."""
+    """Slopes of E_q[f] as draws come in: reparameterised (2.23), score function (2.73), with baseline; and their variances."""
     payload = {"title": "Three estimates of one slope", "question": QUESTION, "start": START}
     alt = (
         "Three running estimates of a slope, with bands of one standard error, over two to a thousand draws on a logarithmic "

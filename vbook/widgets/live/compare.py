@@ -113,7 +113,7 @@ class CompareLive(Live):
             if time.monotonic() - last > EVERY:
                 last = time.monotonic()
                 self.say(
-                    f"Running: {hidden} {activation}, {z_dim} latents, step {step} of {self.steps}, {bound.item():.1f} nats."
+                    f"Running: {hidden} {activation}, {z_dim} latent{'s' * (z_dim > 1)}, step {step} of {self.steps}, {bound.item():.1f} nats."
                 )
             if job is not None:
                 job.step()
@@ -148,17 +148,18 @@ class CompareLive(Live):
             ax.errorbar(run.valid.mean, k, label=named.get("valid"), **look)
             ax.plot(run.train.mean, k, "x", color=PALETTE["blue"], label=named.get("train"))
         ax.set_yticks(range(len(runs)), [run.name for run in reversed(runs)])
+        ax.margins(x=0.1)
         ax.set(xlabel="bound (nats)", ylim=(-0.6, len(runs) - 0.4))
         ax.legend(frameon=False, fontsize=10, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
         told = "; ".join(f"{run.name}: {run.valid.mean:.0f}" for run in runs)
         return fig, f"A dot with an error bar for the validation bound of each run, in nats. {told}."
 
     def static(self):
-        """What the runs so far show; without any, two short ones."""
+        """What the runs so far show; without any, three short ones."""
         if self.runs:
             return self.figure()
         sample = CompareLive(120, self.lr, self.batch_size)
-        sample.runs = [sample.trained(hidden, "tanh", 2, 0) for hidden in (10, 100)]
+        sample.runs = [sample.trained(hidden, "tanh", z_dim, 0) for hidden, z_dim in ((10, 2), (100, 2), (10, 10))]
         return sample.figure()
 
 

@@ -43,7 +43,11 @@ function start(root, name, payload, place) {
     build();
     watchTheme(() => themed.forEach((callback) => callback()), place.signal);
   } catch (error) { fail(root, error); }
-  return { state: () => host.state, restore(state) { host.state = { ...state }; api?.reset(); } };
+  return { state: () => host.state, restore(state) {
+    host.state = { ...state };
+    if (state.asked) for (const one of [root, ...root.querySelectorAll(".vw-asking")]) one.classList.remove("vw-asking");
+    api?.reset();
+  } };
 }
 
 function fail(root, error) {
@@ -74,7 +78,7 @@ function load(base, name, file) {
 
 /** The state in the address, such as #latent-manifold?z1=0.5: for the widget with that id, else null. */
 export function stateFor(id, hash) {
-  const [name, query = ""] = decodeURIComponent(hash.slice(1)).split("?");
+  const [name, query = ""] = hash.slice(1).split("?");
   if (name !== id || !query) return null;
   return Object.fromEntries([...new URLSearchParams(query)].map(([key, text]) => [key, text !== "" && isFinite(text) ? Number(text) : text]));
 }
@@ -89,7 +93,7 @@ export function boot(base) {
   const able = "adoptedStyleSheets" in Document.prototype && typeof OffscreenCanvas === "function" && typeof ResizeObserver === "function";
   if (!able) return;
   styles(document);
-  const begin = new Map(), nobody = new AbortController().signal;
+  const begin = new Map(), live = new Map(), nobody = new AbortController().signal;
   for (const root of document.querySelectorAll("[data-vbook-widget]")) {
     begin.set(root, () => {
       begin.delete(root);
@@ -103,7 +107,7 @@ export function boot(base) {
       const given = stateFor(root.id, location.hash);
       const running = start(root, root.dataset.vbookWidget, payload, {
         signal: nobody,
-        state: given ? { ...given, asked: 1 } : {}, // who sends a link wants it seen
+        state: given ? { ...given, asked: 3 } : {}, // who sends a link wants it seen
         network: (name) => load(base, name, payload.networks[name]),
         async link(state) {
           history.replaceState(null, "", address(root.id, state));
@@ -113,9 +117,18 @@ export function boot(base) {
           } catch { return "It is in the address bar."; }
         },
       });
-      addEventListener("hashchange", () => { const state = stateFor(root.id, location.hash); if (state) running.restore({ ...state, asked: 1 }); });
+      live.set(root, running);
     });
   }
+  addEventListener("hashchange", () => {
+    for (const root of document.querySelectorAll("[data-vbook-widget]")) {
+      const state = stateFor(root.id, location.hash);
+      if (!state) continue;
+      if (begin.has(root)) begin.get(root)();
+      else live.get(root)?.restore({ ...state, asked: 3 });
+      root.scrollIntoView({ block: "center" });
+    }
+  });
   const nearby = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) begin.get(entry.target)?.();
   }, { rootMargin: "600px" });

@@ -42,7 +42,7 @@ body[data-jp-theme-light="false"] .vw, html[theme="dark"] .vw { --w-ink: #e8e5df
 .vw-answers { display: flex; flex-wrap: wrap; gap: .4rem; }
 .vw .vw-reply { margin: .5rem 0 0; }
 .vw .vw-reply:empty { display: none; }
-.vw-asking .vw-secret { visibility: hidden; }
+.vw-asking .vw-secret, .vw-asking .vw-status { visibility: hidden; }
 .vw-status, .vw-hint { color: var(--w-muted); font-size: .88rem; }
 .vw p.vw-status, .vw p.vw-hint { margin: .5rem 0 0; min-height: 1.4em; }
 .vw-numbers { display: grid; grid-template-columns: auto auto; gap: .15rem 1rem; margin: 0; font-variant-numeric: tabular-nums; }

@@ -84,6 +84,11 @@ export function surface(host, { width, height, label, draw, interactive = false,
   return made;
 }
 
+/** A getter of those entries of the state that fit, else of `start`: a link may hold anything. */
+export const reader = (host, start, fits) => (key) => (fits[key](host.state[key]) ? host.state[key] : start[key]);
+export const between = (low, high) => (value) => typeof value === "number" && value >= low && value <= high;
+export const oneOf = (options) => (key) => Object.hasOwn(options, key);
+
 /** The font of letters on canvases, `size` pixels of the page high. */
 export const font = (size, px = 1) => `${size * px}px system-ui, sans-serif`;
 
@@ -172,7 +177,7 @@ export function status(host) {
  */
 export function question(host, { text, options }) {
   const reply = el("p", { class: "vw-reply", role: "status", "aria-live": "polite" });
-  const reveal = () => { host.root.classList.remove("vw-asking"); host.save({ asked: 1 }); };
+  const reveal = () => { host.root.classList.remove("vw-asking"); skip.remove(); host.save({ asked: 1 }); };
   const buttons = options.map((option) => button(option.text, () => {
     for (const other of buttons) other.removeAttribute("aria-pressed");
     buttons[options.indexOf(option)].setAttribute("aria-pressed", "true");
@@ -180,7 +185,7 @@ export function question(host, { text, options }) {
     reply.classList.toggle("vw-right", Boolean(option.right));
     reveal();
   }));
-  const skip = button("Just show me", () => { reply.textContent = ""; reveal(); skip.remove(); }, { class: "vw-button vw-quiet" });
+  const skip = button("Just show me", () => reveal(), { class: "vw-button vw-quiet" });
   if (!host.state.asked) host.root.classList.add("vw-asking");
   else skip.remove();
   return el("div", { class: "vw-question" }, el("p", {}, text), el("div", { class: "vw-answers" }, ...buttons, skip), reply);
@@ -288,7 +293,7 @@ export function plot([left, top, width, height], xs, ys) {
       ctx.fillText(xLabel, left + width, top + height + 5 + 15 * px);
       ctx.textAlign = "left";
       ctx.textBaseline = "bottom";
-      ctx.fillText(yLabel, Math.max(2, left - 40), top - 5);
+      ctx.fillText(yLabel, Math.max(2, left - 40), top - 5 - 4 * px);
       ctx.restore();
     },
     line(ctx, points, { color, width: thick = 2, dash = [], fill = null }) {

@@ -1,7 +1,7 @@
 // The ELBO's gap in one dimension: move q, and ELBO + KL stays log p(x) (thesis 2.8, 2.11).
 import { drawBell, draggableBell, peak } from "../bell.js";
 import { normalLogDensity } from "../maths.js";
-import { animation, button, choice, clamp, el, font, number, plot, question, reduced, slider, status, surface } from "../ui.js";
+import { animation, between, button, choice, clamp, el, font, number, oneOf, plot, question, reader, reduced, slider, status, surface } from "../ui.js";
 
 /** Decoders: the mean f(z) of p(x|z) and its slope. */
 export const DECODERS = {
@@ -52,7 +52,6 @@ export function slopes(of, { mean, sd }) {
 }
 
 const MEANS = [-2.6, 2.6], WIDTHS = [0.1, 2], NOISES = [0.2, 0.6], FAR = 0.035;
-const inside = ([low, high]) => (value) => value >= low && value <= high;
 
 /** One step up the slope from `q`, no longer than FAR, halved until the ELBO rises; null at a top. `rate` is the step's factor to try first. */
 export function climbOnce(of, q, rate) {
@@ -69,8 +68,8 @@ const ZS = [-3.2, 3.2], ABOVE = [50, 30, 398, 84], BELOW = [50, 158, 398, 196], 
 
 export function elboGap(host) {
   const { x, start } = host.payload;
-  const fits = { decoder: (name) => Object.hasOwn(DECODERS, name), mean: inside(MEANS), sd: inside(WIDTHS), s: inside(NOISES) };
-  const get = (key) => (fits[key](host.state[key]) ? host.state[key] : start[key]); // a link may hold anything
+  const fits = { decoder: oneOf(DECODERS), mean: between(...MEANS), sd: between(...WIDTHS), s: between(...NOISES) };
+  const get = reader(host, start, fits);
   const q = () => ({ mean: get("mean"), sd: get("sd") });
   let of, now, key = "", rate = 1, steps = 0, due = 0;
 

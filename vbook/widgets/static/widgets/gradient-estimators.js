@@ -1,7 +1,7 @@
 // Three estimates of the slope of E_q[f(z)] by the mean of q, from the same draws (thesis 2.23, 2.72, 2.73).
 import { drawBell, draggableBell, peak } from "../bell.js";
 import { normalCdf, normalLogDensity, randomFrom } from "../maths.js";
-import { animation, button, choice, clamp, el, font, number, plot, question, reduced, slider, status, surface } from "../ui.js";
+import { animation, between, button, choice, clamp, el, font, number, oneOf, plot, question, reader, reduced, slider, status, surface } from "../ui.js";
 
 const bell = (a) => Math.exp(normalLogDensity(a));
 
@@ -68,15 +68,14 @@ export function estimates(name, { mean, sd }, lift, noise) {
 const NAMES = ["reparameterised", "score function", "with baseline"], COLORS = ["green", "purple", "blue"], DASHES = [[], [7, 4], [2, 3]];
 const MOST = 10_000, MEANS = [-2, 2], WIDTHS = [0.3, 1.5], LIFTS = [0, 10], SPEEDS = [10, 100, 1000];
 const ZS = [-4, 4], ABOVE = [50, 30, 398, 150], PATH = [50, 30, 398, 170], DOTS = [10, 10, 256, 186];
-const inside = ([low, high]) => (value) => value >= low && value <= high;
 const many = (n) => n.toLocaleString("en");
 const brief = (v) => (v >= 1000 ? many(Math.round(v)) : number(v, v >= 100 ? 0 : v >= 10 ? 1 : 2));
 
 export function gradientEstimators(host) {
   const { start } = host.payload;
   const whole = (value) => Number.isInteger(value) && value >= 0 && value <= MOST;
-  const fits = { f: (name) => Object.hasOwn(FUNCTIONS, name), mean: inside(MEANS), sd: inside(WIDTHS), lift: inside(LIFTS), n: whole, seed: whole, speed: (v) => SPEEDS.includes(v) };
-  const get = (key) => (fits[key](host.state[key]) ? host.state[key] : start[key]); // a link may hold anything
+  const fits = { f: oneOf(FUNCTIONS), mean: between(...MEANS), sd: between(...WIDTHS), lift: between(...LIFTS), n: whole, seed: whole, speed: (v) => SPEEDS.includes(v) };
+  const get = reader(host, start, fits);
   const q = () => ({ mean: get("mean"), sd: get("sd") });
   let noise = null, seed = -1, key = "", running, truth, history = [], due = 0;
 
@@ -175,7 +174,7 @@ export function gradientEstimators(host) {
   function drawPath(ctx) {
     const colors = host.colors(), { px } = path, worst = Math.sqrt(Math.max(...truth.variances)), decades = get("n") > 1000 ? 4 : 3;
     const half = Math.max(1.1 * worst / 2, 1.3 * Math.abs(truth.pathMean - truth.slope)), axes = plot(PATH, [0, decades], [truth.slope - half, truth.slope + half]);
-    axes.axes(ctx, colors, { xLabel: "draws", yLabel: "estimates of the slope of E[f(z)] by μ", xTicks: 0, yTicks: 5, px });
+    axes.axes(ctx, colors, { xLabel: "draws", yLabel: "estimates of the slope of E[f(z)] by μ, ± one s.e.", xTicks: 0, yTicks: 5, px });
     ctx.font = font(12.5, px);
     ctx.textBaseline = "top";
     ctx.fillStyle = colors.muted;

@@ -1,6 +1,6 @@
 // Between two images: straight and spherical paths in the latent plane, and the mix of the pixels.
 import { named, nearest, ring, scatter, tile, unpacked } from "../plane.js";
-import { arrows, choice, clamp, draggable, el, font, inSlices, number, pictureOf, plot, question, slider, status, surface } from "../ui.js";
+import { arrows, between, choice, clamp, draggable, el, font, inSlices, number, oneOf, pictureOf, plot, question, reader, slider, status, surface } from "../ui.js";
 
 const SIZE = 460, BOX = [52, 26, 394, 378], REACH = 4, STEPS = 8;
 const ROW = { width: 730, tile: 76, caption: 24 };
@@ -26,9 +26,10 @@ export const entropy = (p) => p.reduce((sum, v) => sum - (v > 0 ? v * Math.log(v
 export function interpolation(host) {
   const { payload } = host, sets = payload.sets, first = Object.keys(sets)[0];
   const startOf = (name) => { const [a, b] = sets[name].start.map(([end, i]) => sets[name][end][i].z); return { a1: a[0], a2: a[1], b1: b[0], b2: b[1] }; };
-  const setName = () => (host.state.set in sets ? host.state.set : first);
-  const get = (key) => host.state[key] ?? { t: 0.5, path: "straight", ...startOf(setName()) }[key];
-  const path = () => (get("path") in PATHS ? get("path") : "straight");
+  const setName = () => (Object.hasOwn(sets, host.state.set) ? host.state.set : first);
+  const inPlane = between(-REACH, REACH), ends_ = { a1: inPlane, a2: inPlane, b1: inPlane, b2: inPlane };
+  const get = (key) => reader(host, { t: 0.5, path: "straight", ...startOf(setName()) }, { t: between(0, 1), path: oneOf(PATHS), ...ends_ })(key);
+  const path = () => get("path");
   const end = (name) => [get(`${name}1`), get(`${name}2`)];
   const axes = plot(BOX, [-REACH, REACH], [-REACH, REACH]);
   let set, shown = null, decode = null, ends = {}, films = null, cursor = 0, filming = false, stale = false, now = null, held = "a";

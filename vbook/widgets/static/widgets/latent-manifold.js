@@ -1,17 +1,19 @@
 // The latent plane through its decoder: drag a point, the decoded picture follows.
 import { normalCdf, normalQuantile } from "../maths.js";
 import { named, nearest, ring, scatter } from "../plane.js";
-import { arrows, choice, clamp, draggable, el, inSlices, number, pictureOf, plot, question, status, surface } from "../ui.js";
+import { arrows, between, choice, clamp, draggable, el, inSlices, number, oneOf, pictureOf, plot, question, reader, status, surface } from "../ui.js";
 
 const SIZE = 460, BOX = [52, 26, 394, 378], REACH = 4, TILES = 20;
+const VIEWS = { points: "encoded test images", tiles: "decoded pictures", speed: "how fast they change" };
+const SPACES = { z: "z", u: "Φ(z), the unit square" };
 
 export function latentManifold(host) {
   const { payload } = host, sets = payload.sets;
   const first = Object.keys(sets)[0];
   let set, decode = null, shown = null, picture = null, stop = null;
   const cache = new Map(); // background of the plane: set and view and space and theme -> canvas
-  const start = () => ({ set: first, view: "points", space: "z", z1: 0, z2: 0 });
-  const get = (key) => host.state[key] ?? start()[key];
+  const fits = { set: oneOf(sets), view: oneOf(VIEWS), space: oneOf(SPACES), z1: between(-REACH, REACH), z2: between(-REACH, REACH) };
+  const get = reader(host, { set: first, view: "points", space: "z", z1: 0, z2: 0 }, fits);
   const range = () => (get("space") === "z" ? [-REACH, REACH] : [0, 1]);
   const axes = () => plot(BOX, range(), range());
   const toPlane = (z) => (get("space") === "z" ? z : normalCdf(z));
@@ -23,8 +25,8 @@ export function latentManifold(host) {
   });
   const tall = surface(host, { width: 280, height: 280, label: "The decoded picture", draw: drawPicture, className: "vw-decoded" });
   const numbers = el("dl", { class: "vw-numbers" }), line = status(host);
-  const views = choice({ label: "The plane shows", options: { points: "encoded test images", tiles: "decoded pictures", speed: "how fast they change" }, value: get("view"), change: (view) => set_({ view }) });
-  const spaces = choice({ label: "Axes", options: { z: "z", u: "Φ(z), the unit square" }, value: get("space"), change: (space) => set_({ space }) });
+  const views = choice({ label: "The plane shows", options: VIEWS, value: get("view"), change: (view) => set_({ view }) });
+  const spaces = choice({ label: "Axes", options: SPACES, value: get("space"), change: (space) => set_({ space }) });
   const datasets = choice({ label: "Model of", options: Object.fromEntries(Object.entries(sets).map(([key, one]) => [key, one.label])), value: get("set"), change: (name) => set_({ set: name }) });
 
   draggable(plane, (x, y, phase) => {
@@ -55,7 +57,7 @@ export function latentManifold(host) {
     spaces.set(get("space"));
     datasets.set(get("set"));
     if (shown !== get("set")) {
-      shown = get("set") in sets ? get("set") : first;
+      shown = get("set");
       set = sets[shown];
       decode = picture = null;
       const wanted = shown;
@@ -149,10 +151,10 @@ export function latentManifold(host) {
   return { content: [ask, secret, el("div", { class: "vw-controls vw-secret" }, datasets, views, spaces), line], reset };
 }
 
-/** In words: between which speeds the middle 90 % of the tiles lie. */
+/** In words: which speeds the tiles have. */
 function spread(speeds) {
   const sorted = [...speeds].sort((p, q) => p - q), at = (share) => number(0.1 * sorted[Math.floor(share * (sorted.length - 1))], 2);
-  return `A step of 0.1 in z moves the picture by ${at(0.05)} to ${at(0.95)}, from the slowest places of the plane to the fastest (root of the summed squares of the pixels' changes).`;
+  return `A step of 0.1 in z moves the picture by ${at(0)} to ${at(1)}, from the slowest places of the plane to the fastest (root of the summed squares of the pixels' changes).`;
 }
 
 /** How fast the picture changes at z: the root of the summed squares of ∂p/∂z, by central differences. */

@@ -1,6 +1,6 @@
 // What a shape costs: a factorised and a full-covariance q on posteriors of two latents, and the floor of free bits.
 import { climbElbo, contourLines, ellipsePoints, freeBits, gridPosterior, linearBest, massLevels, SHAPE_MODELS } from "../shapes.js";
-import { arrows, channels, choice, clamp, draggable, el, font, number, plot, question, slider, status, surface } from "../ui.js";
+import { arrows, between, channels, choice, clamp, draggable, el, font, number, oneOf, plot, question, reader, slider, status, surface } from "../ui.js";
 
 const SIZE = 460, BOX = [48, 26, 398, 384], REACH = 3.3, SHARES = [1 - Math.exp(-0.5), 1 - Math.exp(-2)]; // as within 1 and 2 sd
 const NAMES = { factorised: "factorised", full: "full covariance" }, WIDE = 320;
@@ -12,7 +12,7 @@ export function posteriorShapes(host) {
   boxes.shapes.prepend(asked(host, boxes.shapes, host.payload.question, 1));
   boxes.free.prepend(asked(host, boxes.free, host.payload.question2, 2));
   function show() {
-    const now = host.state.part in parts ? host.state.part : "shapes";
+    const now = Object.hasOwn(parts, host.state.part) ? host.state.part : "shapes";
     which.set(now);
     for (const [key, box] of Object.entries(boxes)) box.hidden = key !== now;
     parts[now].update();
@@ -29,7 +29,9 @@ function asked(host, root, words, bit) {
 }
 
 function shapes(host) {
-  const start = { model: "sum", q: "factorised", s: 0.8, x: 1.5, m1: 1.8, m2: 0.3 }, get = (key) => host.state[key] ?? start[key];
+  const start = { model: "sum", q: "factorised", s: 0.8, x: 1.5, m1: 1.8, m2: 0.3 };
+  const inPlane = between(-REACH, REACH);
+  const get = reader(host, start, { model: oneOf(SHAPE_MODELS), q: oneOf(NAMES), s: between(0.15, 1.5), x: between(-3, 3), m1: inPlane, m2: inPlane });
   let kept = null, found = null;
   const axes = plot(BOX, [-REACH, REACH], [-REACH, REACH]), plane = surface(host, { width: SIZE, height: SIZE, interactive: true, className: "vw-plane", label: "", draw: drawPlane });
   const bars = surface(host, { width: WIDE, height: 190, label: "", draw: drawBars });
@@ -50,7 +52,7 @@ function shapes(host) {
 
   function update() {
     for (const [control, key] of [[models, "model"], [families, "q"], [noise, "s"], [observed, "x"]]) control.set(get(key));
-    const name = get("model") in SHAPE_MODELS ? get("model") : start.model, key = [name, get("s"), get("x")].join();
+    const name = get("model"), key = [name, get("s"), get("x")].join();
     if (kept?.key !== key) {
       const grid = gridPosterior(SHAPE_MODELS[name], get("x"), get("s"));
       kept = { key, name, grid, lines: massLevels(grid, SHARES).map((level) => contourLines(grid, level, REACH)), image: null };
@@ -69,7 +71,7 @@ function shapes(host) {
     table.replaceChildren(
       el("tr", {}, el("th", { scope: "col" }, "nats"), ...Object.values(NAMES).map((name) => el("th", { scope: "col" }, name))),
       row("ELBO", each("elbo")), row("gap KL(q‖p)", each("gap")), row("log p(x)", [logPx, logPx]));
-    const family = get("q") in NAMES ? get("q") : start.q, q = found[family], gain = found.full.elbo - found.factorised.elbo;
+    const family = get("q"), q = found[family], gain = found.full.elbo - found.factorised.elbo;
     const where = `${NAMES[family]} q around (${q.mean.map((v) => number(v)).join(", ")})`;
     plane.label(`The posterior of two latents and the ${where}. Arrow keys move the point where the climb of q starts, with Shift five times as far.`);
     bars.label(`Gap of the factorised q ${number(found.factorised.gap)} nats, of the full-covariance q ${number(found.full.gap)} nats`);
@@ -152,7 +154,7 @@ function shapes(host) {
 const FIRST = 6, FLOORS = [0, 2], FLOOR_BOX = [44, 26, 296, 196], LOST_BOX = [48, 26, 290, 196], HALF = 350;
 
 function floor(host) {
-  const start = { lam: 0.5, v2: 0.5 }, get = (key) => host.state[key] ?? start[key], variances = () => [FIRST, get("v2")];
+  const get = reader(host, { lam: 0.5, v2: 0.5 }, { lam: between(...FLOORS), v2: between(0.1, 4) }), variances = () => [FIRST, get("v2")];
   let without, now;
   const says = plot(FLOOR_BOX, [0, 2], [0, 2.2]);
   const lost = (lam) => without.elbo - freeBits(variances(), 1, lam).elbo;
