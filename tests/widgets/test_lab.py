@@ -166,6 +166,6 @@ def test_the_explorer_runs_in_jupyterlab_and_its_state_goes_both_ways(browser, l
             expected = load_model("ch02-vae-2.laptop").decode(torch.tensor([[1.0, -1.0]])).mean[0]
         with Image.open(io.BytesIO(base64.b64decode(painted.split(",")[1]))) as picture:
             grey = picture.convert("RGB").resize((28, 28), Image.Resampling.BOX).getchannel(0)
-        found = torch.tensor(list(grey.getdata()), dtype=torch.float32)
+        found = torch.tensor(list(grey.tobytes()), dtype=torch.float32)
         paper, ink = 0xFD, 0x1B  # of the widget itself, where the page brings no colours
         assert (found - (paper + expected * (ink - paper))).abs().max() <= 1.5 + 0.01 * (paper - ink)

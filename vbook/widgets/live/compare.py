@@ -112,9 +112,7 @@ class CompareLive(Live):
             nonlocal last
             if time.monotonic() - last > EVERY:
                 last = time.monotonic()
-                self.say(
-                    f"Running: {hidden} {activation}, {z_dim} latent{'s' * (z_dim > 1)}, step {step} of {self.steps}, {bound.item():.1f} nats."
-                )
+                self.say(f"Running: {hidden} {activation}, z of {z_dim}, step {step} of {self.steps}, {bound.item():.1f} nats.")
             if job is not None:
                 job.step()
 
