@@ -212,7 +212,8 @@ def test_the_answer_stays_covered_with_the_widget(browser, shown):
         for name in (name.replace("_", "-") for name in widgets.__all__):
             page.evaluate("(id) => document.getElementById(id).scrollIntoView()", name)
             page.wait_for_function(READY, arg=name)
-            assert not any(line.is_visible() for line in page.locator(f"#{name} .vw-status").all()), name
+            covered = page.locator(f"#{name} .vw-status, #{name} .vw-secret").all()
+            assert covered and not any(part.is_visible() for part in covered), name
 
 
 @pytest.mark.parametrize("view", ["decoded pictures", "how fast they change"])

@@ -35,7 +35,7 @@ def latent_manifold() -> Widget:
     }
     payload = {"title": "The latent plane", "question": QUESTION, "sets": sets}
     alt = (
-        "The latent plane with a thousand encoded test digits, each drawn as its numeral: equal numerals lie together in regions "
+        "The latent plane with six hundred encoded test digits, each drawn as its numeral: equal numerals lie in regions "
         "around the middle, the ones at the edge on one side."
     )
     return Widget("latent-manifold", {}, payload, ("digits", "faces"), alt, _picture)

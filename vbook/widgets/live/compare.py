@@ -41,8 +41,8 @@ class CompareLive(Live):
     """See ``compare_live``."""
 
     sentence = (
-        "Bounds of small VAEs that differ in their architecture, each trained for the same number of steps. A page shows two "
-        "short runs; in a notebook with a kernel you choose the architecture and train your own."
+        "Bounds of small VAEs that differ in their architecture, each trained for the same number of steps. A page shows three "
+        "short runs of 120 steps; in a notebook with a kernel you choose the architecture and train your own."
     )
 
     def __init__(self, steps: int, lr: float, batch_size: int):

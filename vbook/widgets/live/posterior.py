@@ -92,7 +92,8 @@ class PosteriorLive(Live):
             raise VbookError(f"images (N, {math.prod(shape)}) expected for the shape {shape}, got {tuple(images.shape)}")
         if not 1 <= model.z_dim <= MOST_LATENTS:
             raise VbookError(f"there are sliders for 1 to {MOST_LATENTS} latents, the model has {model.z_dim}")
-        self.model, self.images, self.shape = model, images, shape
+        like = next(model.parameters(), images) if isinstance(model, torch.nn.Module) else images
+        self.model, self.images, self.shape = model, images.to(like), shape  # the model may be on another device
         wide = {"style": {"description_width": "initial"}, "layout": ipywidgets.Layout(width="20em")}
         self.index = ipywidgets.IntSlider(0, min=0, max=len(images) - 1, description="image", continuous_update=False, **wide)
         self.sliders = [

@@ -2,7 +2,7 @@
 import { enlarged, FINE, inkOf, inkOfShape, PEN, seen, SHAPES, SIDE, stroke, textOf } from "../ink.js";
 import { named, nearest, scatter, tile, unpacked } from "../plane.js";
 import { randomFrom } from "../maths.js";
-import { arrows, button, choice, clamp, draggable, el, font, inSlices, number, pictureOf, plot, question, status, surface, ticks, toggle } from "../ui.js";
+import { arrows, button, choice, clamp, draggable, el, font, inSlices, number, pictureOf, plot, question, reader, status, surface, ticks, toggle } from "../ui.js";
 
 const BOARD = 360, BOX = [46, 26, 352, 332], REACH = 4, CELLS = 27, DRAWS = 64, SHOWN = 6, COMPARED = 16;
 const LEGENDS = {
@@ -12,7 +12,8 @@ const LEGENDS = {
 
 export function drawADigit(host) {
   const { payload } = host, samples = payload.pictures.map((one) => ({ ...one, x: Float32Array.from(unpacked(one.bits, SIDE * SIDE)) }));
-  const get = (key) => host.state[key] ?? { fit: 0, seed: 0, view: "plane" }[key];
+  const whole = (value) => Number.isSafeInteger(value) && value >= 0, bit = (value) => value === 0 || value === 1;
+  const get = reader(host, { fit: 0, seed: 0, view: "plane" }, { fit: bit, seed: whole, view: (name) => name === "plane" || name === "near" });
   const near = () => get("view") === "near";
   let ink, x, q = null, found = null, made = [], truth = null, references = null, nets = null;
   let tool = "pen", pen = [FINE / 2, FINE / 2], down = false, last = null, stop = null, spoken = "";

@@ -10,7 +10,7 @@ const SPACES = { z: "z", u: "Φ(z), the unit square" };
 export function latentManifold(host) {
   const { payload } = host, sets = payload.sets;
   const first = Object.keys(sets)[0];
-  let set, decode = null, shown = null, picture = null, stop = null;
+  let set, decode = null, shown = null, picture = null, stop = null, unfinished = null;
   const cache = new Map(); // background of the plane: set and view and space and theme -> canvas
   const fits = { set: oneOf(sets), view: oneOf(VIEWS), space: oneOf(SPACES), z1: between(-REACH, REACH), z2: between(-REACH, REACH) };
   const get = reader(host, { set: first, view: "points", space: "z", z1: 0, z2: 0 }, fits);
@@ -53,6 +53,7 @@ export function latentManifold(host) {
   }
 
   function update() {
+    quit();
     views.set(get("view"));
     spaces.set(get("space"));
     datasets.set(get("set"));
@@ -109,13 +110,21 @@ export function latentManifold(host) {
     ctx.drawImage(cache.get(key), ...BOX);
   }
 
+  /** Ends what is being painted; what is half done isn't kept. */
+  function quit() {
+    stop?.();
+    if (unfinished) cache.delete(unfinished);
+    stop = unfinished = null;
+  }
+
   /** All tiles, a few milliseconds at a time; the plane is redrawn as they come. */
   function make(key, view, colors) {
-    stop?.();
+    quit();
     const [h, w] = set.shape, run = decode, [low, high] = range(), ink = set.ink;
     const at = (k) => fromPlane(low + (k + 0.5) / TILES * (high - low));
     const canvas = new OffscreenCanvas(view === "tiles" ? TILES * w : TILES, view === "tiles" ? TILES * h : TILES), ctx = canvas.getContext("2d");
     cache.set(key, canvas);
+    unfinished = key;
     const speeds = new Float32Array(TILES * TILES);
     const step = (i) => {
       const column = i % TILES, row = Math.floor(i / TILES), z = [at(column), at(TILES - 1 - row)];
@@ -126,7 +135,7 @@ export function latentManifold(host) {
       plane.redraw();
     };
     stop = inSlices(TILES * TILES, step, () => {
-      stop = null;
+      stop = unfinished = null;
       if (view === "speed") line.say(spread(speeds));
     }, host.signal);
   }
@@ -153,8 +162,8 @@ export function latentManifold(host) {
 
 /** In words: which speeds the tiles have. */
 function spread(speeds) {
-  const sorted = [...speeds].sort((p, q) => p - q), at = (share) => number(0.1 * sorted[Math.floor(share * (sorted.length - 1))], 2);
-  return `A step of 0.1 in z moves the picture by ${at(0)} to ${at(1)}, from the slowest places of the plane to the fastest (root of the summed squares of the pixels' changes).`;
+  const step = (speed) => number(0.1 * speed / Math.SQRT2, 2); // a random direction has half of the summed squares
+  return `A step of 0.1 in a random direction of z moves the picture by ${step(Math.min(...speeds))} to ${step(Math.max(...speeds))}, from the slowest to the fastest of these ${speeds.length} places (root of the mean over directions of the pixels' summed squares).`;
 }
 
 /** How fast the picture changes at z: the root of the summed squares of ∂p/∂z, by central differences. */
