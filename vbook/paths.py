@@ -90,3 +90,9 @@ def atomic_write(path: Path, mode: str = "wb"):
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """``atomic_write`` of a text, as UTF-8."""
+    with atomic_write(path, "w") as file:
+        file.write(text)

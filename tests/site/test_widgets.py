@@ -205,6 +205,23 @@ def test_a_link_followed_in_an_open_page_moves_and_uncovers_the_widget(browser, 
         page.evaluate("location.hash = '#latent-manifold?z1=1&z2=-1'")
         page.wait_for_function(READY, arg="latent-manifold")
         shows(page, (1.0, -1.0), tolerance=0.005)
+        assert not page.locator("#latent-manifold .vw-quiet").is_visible()  # nothing is left to skip
+
+
+def test_a_link_followed_twice_moves_the_widget_twice(browser, shown):
+    with visit(browser, f"{shown.as_uri()}/light.html") as page:
+        follow = """() => {
+          const link = Object.assign(document.createElement("a"), { href: "#latent-manifold?z1=1&z2=-1", textContent: "x" });
+          document.body.append(link);
+          link.click();
+        }"""
+        for _ in range(2):
+            page.evaluate(follow)
+            page.wait_for_function(READY, arg="latent-manifold")
+            shows(page, (1.0, -1.0), tolerance=0.005)
+            page.locator("#latent-manifold .vw-plane").focus()
+            page.keyboard.press("Shift+ArrowLeft")
+            shows(page, (1.0 - 5 * 8 / 70, -1.0), tolerance=0.01)
 
 
 def test_the_answer_stays_covered_with_the_widget(browser, shown):
@@ -229,6 +246,49 @@ def test_the_planes_other_views_come_in_slices(browser, shown, view):
             page.wait_for_timeout(100)
         else:
             pytest.fail(f"the plane never showed {view}")
+
+
+def finished(page):
+    """The plane of pictures as it is when all are painted."""
+    before = None
+    for _ in range(100):
+        now = levels(page, "#latent-manifold .vw-plane", 40, 40)
+        if before is not None and (now == before).all():
+            return now
+        before = now
+        page.wait_for_timeout(300)
+    pytest.fail("the plane never came to rest")
+
+
+def test_a_plane_left_half_painted_is_painted_anew(browser, shown):
+    with visit(browser, f"{shown.as_uri()}/light.html") as page:
+        root = opened(page, "latent-manifold")
+        page.wait_for_function("() => document.querySelector('#latent-manifold .vw-status').textContent !== ''")
+        root.evaluate(  # away before a slice of the work is done
+            """(root) => {
+              const press = (text) => [...root.querySelectorAll('label')].find((one) => one.textContent === text).click();
+              press('decoded pictures');
+              const later = (done) => setTimeout(() => { press('encoded test images'); done(); }, 12);
+              return new Promise((done) => requestAnimationFrame(() => later(done)));
+            }"""
+        )
+        settle(page)
+        root.locator("label", has_text="decoded pictures").click()
+        found = finished(page)
+    with visit(browser, f"{shown.as_uri()}/light.html") as page:
+        opened(page, "latent-manifold").locator("label", has_text="decoded pictures").click()
+        assert (found == finished(page)).all()
+
+
+def test_the_map_of_speeds_says_its_sentence_each_time(browser, shown):
+    said = "() => document.querySelector('#latent-manifold .vw-status').textContent.includes('A step of 0.1')"
+    with visit(browser, f"{shown.as_uri()}/light.html") as page:
+        root = opened(page, "latent-manifold")
+        for _ in range(2):
+            root.locator("label", has_text="how fast they change").click()
+            page.wait_for_function(said)
+            root.locator("label", has_text="encoded test images").click()
+            page.wait_for_function(said.replace("=> ", "=> !"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from vbook import paths
 from vbook.errors import VbookError
 from vbook.pipeline.notebook import dumps, joined, tags
+from vbook.widgets.base import VIEW
 
 #: A committed notebook is at most this large (bytes): a long chapter has 0.3 MB of text and code before its first picture.
 LIMIT = 2_000_000
@@ -32,7 +33,6 @@ _FIELDS = {
     "execute_result": {"output_type", "data", "metadata", "execution_count"},
     "error": {"output_type", "ename", "evalue", "traceback"},
 }
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 # A slug somebody chose (or an earlier pass of this module made), as opposed to Jupyter's eight hex digits or a UUID.
 _AUTHORED = re.compile(r"(?![0-9a-f]{8}(-|$))[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -102,8 +102,8 @@ def _outputs(outputs: list[dict], places: dict) -> list[dict]:
 
 def _bundle(output: dict, places: dict) -> dict:
     """A display without its widget view and machine paths; with no data at all when nothing of it is for a reader."""
-    data = {mime: value for mime, value in output["data"].items() if mime != _WIDGET}
-    if _WIDGET in output["data"] and _PROGRESS.match(data.get("text/plain", "")):
+    data = {mime: value for mime, value in output["data"].items() if mime != VIEW}
+    if VIEW in output["data"] and _PROGRESS.match(data.get("text/plain", "")):
         data = {}
     texts = {mime: _clean(v, places) for mime, v in data.items() if mime.startswith("text/") and isinstance(v, str)}
     return {"metadata": {}} | output | {"data": data | texts}

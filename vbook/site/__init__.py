@@ -96,8 +96,7 @@ def _write_style(app, env) -> None:
     wanted = [formula for content in page.pages(env).values() for formula in content.formulas]
     style = app.vbook_typesetter.stylesheet(wanted)
     static = Path(app.outdir, "_static")
-    with paths.atomic_write(static / "vbook-maths.css", "w") as file:
-        file.write(style)
+    paths.write_text(static / "vbook-maths.css", style)
     style += (theme.STATIC / "vbook.css").read_text(encoding="utf-8")
     (static / "fonts").mkdir(exist_ok=True)
     files = {file.name: file for folder in FONTS for file in (vendor.modules() / folder).glob("*.woff2")}

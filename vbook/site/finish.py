@@ -96,17 +96,14 @@ def finish(outdir: Path, root: str) -> None:
     """Finish every page under ``outdir``, lead from the front door to the ``root`` page, remove what no page uses."""
     if root != "index":
         found = re.search(r"<title>(.*?)</title>", (outdir / f"{root}.html").read_text(encoding="utf-8"), re.DOTALL)
-        with paths.atomic_write(outdir / "index.html", "w") as out:
-            out.write(FRONT.format(title=found[1].strip(), target=f"{root}.html"))
+        paths.write_text(outdir / "index.html", FRONT.format(title=found[1].strip(), target=f"{root}.html"))
     for file in sorted(outdir.rglob("*.html")):
         before = file.read_text(encoding="utf-8")
         after = finish_page(before)
         if after != before:
-            with paths.atomic_write(file, "w") as out:
-                out.write(after)
+            paths.write_text(file, after)
     theme = outdir / "_static" / "styles" / "pydata-sphinx-theme.css"
-    with paths.atomic_write(theme, "w") as out:
-        out.write(slim(theme.read_text(encoding="utf-8")))
+    paths.write_text(theme, slim(theme.read_text(encoding="utf-8")))
     for pattern in DEAD:
         for file in sorted((outdir / "_static").glob(pattern)):
             _remove(file)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from vbook import paths
+
 
 def shrink(outdir: Path) -> None:
     """Turn every PNG under ``_images`` into WebP, in the pages too; a picture that would not be smaller stays."""
@@ -16,7 +18,7 @@ def shrink(outdir: Path) -> None:
         text = page.read_text(encoding="utf-8")
         made = re.sub(r"_images/([\w.-]+)\.png", lambda found: _renamed(found, smaller), text)
         if made != text:
-            page.write_text(made, encoding="utf-8")
+            paths.write_text(page, made)
     for name in smaller:
         (folder / name).unlink()
 

@@ -9,9 +9,9 @@ from vbook.errors import VbookError
 from vbook.plots.output import SVG_GROUND
 from vbook.site.details import fold
 from vbook.site.widgets import page_output
+from vbook.widgets.base import MIME as WIDGET
+from vbook.widgets.base import VIEW as LIVE_WIDGET
 
-WIDGET = "application/vnd.vbook.widget+json"
-LIVE_WIDGET = "application/vnd.jupyter.widget-view+json"
 TITLES = {"parameters": "Parameters", "setup": "Setup", "solution": "Solution in code", "hide-input": "Code"}
 
 

@@ -21,7 +21,7 @@ def page_output(output: dict, docname: str, seen: Counter) -> dict:
     make = getattr(widgets, name.replace("-", "_"), None) if name.replace("-", "_") in widgets.__all__ else None
     if make is None:
         raise VbookError(f"{docname}: there is no widget {name}")
-    widget = make(**placeholder["arguments"])
+    widget = make()
     if widget.digest != placeholder["digest"]:
         raise VbookError(f"{docname}: the widget {name} was run with other weights than the book has now; run the chapter again")
     seen[name] += 1
@@ -48,10 +48,7 @@ def publish(outdir: Path) -> None:
     if not pages:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {SCRIPT: bundle.for_page}
-    texts |= {
-        file: lambda name=name: script(name) for file, name in wanted.items() if file in asked and not (folder / file).is_file()
-    }
-    for file, text in texts.items():
-        with paths.atomic_write(folder / file, "w") as out:
-            out.write(text())
+    paths.write_text(folder / SCRIPT, bundle.for_page())
+    for file, name in wanted.items():
+        if file in asked and not (folder / file).is_file():  # a file's name changes with its weights
+            paths.write_text(folder / file, script(name))

@@ -22,11 +22,10 @@ class Widget:
     """One interactive picture. Shown at the end of a cell it is alive; in print and without scripts ``picture`` stands in.
 
     ``payload`` is what its script is given (JSON), ``networks`` the names of the networks it runs (see ``vbook.widgets.kept``),
-    ``arguments`` are those of the function that made it, ``alt`` says in words what ``picture`` shows.
+    ``alt`` says in words what ``picture`` shows.
     """
 
     name: str
-    arguments: dict
     payload: dict
     networks: tuple[str, ...]
     alt: str
@@ -47,23 +46,25 @@ class Widget:
     @functools.cached_property
     def live(self):
         """The anywidget: its trait ``state`` follows what the reader does, and moves the widget when it is set."""
-        return _live_class()(
-            name=self.name,
-            payload=self.payload,
-            networks={name: {"spec": network(name).spec, "weights": network(name).weights} for name in self.networks},
-        )
+        found = {name: network(name, "float16") for name in self.networks}  # a notebook needn't wait for int8's rounding
+        networks = {name: {"spec": one.spec, "weights": one.weights} for name, one in found.items()}
+        return _live_class()(name=self.name, payload=self.payload, networks=networks)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        from vbook.plots.output import png_bytes
-
-        figure = self.picture()
-        size = {"width": round(100 * figure.get_figwidth()), "height": round(100 * figure.get_figheight()), "alt": self.alt}
-        picture = base64.b64encode(png_bytes(figure, few_colors=self.tone == "lines")).decode()
-        found = self.live._repr_mimebundle_()
-        view = (found[0] if isinstance(found, tuple) else found or {}).get(VIEW)
-        placeholder = {"name": self.name, "arguments": self.arguments, "digest": self.digest}
-        data = {MIME: placeholder, "image/png": picture, "text/plain": repr(self)} | ({VIEW: view} if view else {})
+        data, size = static_and_live(self.picture(), self.alt, self.tone, self.live)
+        data |= {MIME: {"name": self.name, "digest": self.digest}, "text/plain": repr(self)}
         return data, {"image/png": size, "vbook": {"role": "widget", "alt": self.alt, "tone": self.tone}}
+
+
+def static_and_live(figure, alt: str, tone: str, view) -> tuple[dict, dict]:
+    """A matplotlib figure as PNG beside a live ipywidget's view: the data by MIME type, and the picture's size and words."""
+    from vbook.plots.output import CSS_DPI, png_bytes
+
+    size = {"width": round(CSS_DPI * figure.get_figwidth()), "height": round(CSS_DPI * figure.get_figheight()), "alt": alt}
+    picture = base64.b64encode(png_bytes(figure, few_colors=tone == "lines")).decode()
+    found = view._repr_mimebundle_()
+    found = found[0] if isinstance(found, tuple) else found or {}
+    return {"image/png": picture} | {mime: found[mime] for mime in (VIEW,) if mime in found}, size
 
 
 @functools.cache

@@ -44,7 +44,7 @@ def interpolation() -> Widget:
         "The latent plane with encoded test digits as numerals. From a seven on the right to a two at the lower left run two "
         "paths: a straight line through nines and eights near the middle, and a dashed arc below it through the ones."
     )
-    return Widget("interpolation", {}, payload, ("digits", "faces"), alt, _picture)
+    return Widget("interpolation", payload, ("digits", "faces"), alt, _picture)
 
 
 def _picture():

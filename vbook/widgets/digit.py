@@ -28,18 +28,18 @@ def draw_a_digit() -> Widget:
         "Left, a test image of a seven in black pixels. Right, the latent plane with encoded test digits as numerals; a small "
         "ellipse among the sevens on the right, where two thin lines cross, is the posterior at two standard deviations."
     )
-    return Widget("draw-a-digit", {}, payload, ("digit-encoder", "digits"), alt, _picture)
+    return Widget("draw-a-digit", payload, ("digit-encoder", "digits"), alt, _picture)
 
 
 def _picture():
     import numpy as np
     from matplotlib.patches import Ellipse
 
+    from vbook.experiments.chapter02.plane import unpacked
     from vbook.plots import PALETTE, figure
 
     one = one_of_each(pictures(), 0)[7]
-    bits = np.array(one["bits"], dtype=np.uint16)
-    pixels = (bits[:, None] >> np.arange(15, -1, -1) & 1).reshape(28, 28)
+    pixels = np.reshape(unpacked(one["bits"], 784), (28, 28))
     fig, (left, right) = figure(6.4, 3.4, ncols=2)
     left.imshow(pixels, cmap="gray_r", interpolation="nearest", extent=(0, 28, 28, 0))
     left.grid(False)

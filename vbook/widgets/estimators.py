@@ -33,7 +33,7 @@ def gradient_estimators() -> Widget:
         "axis. All settle on the exact slope, 3. The band of the reparameterised one is the narrowest, that of the score "
         "function about 3.6 times as wide, that with baseline between them."
     )
-    return Widget("gradient-estimators", {}, payload, (), alt, _picture)
+    return Widget("gradient-estimators", payload, (), alt, _picture)
 
 
 def _picture():

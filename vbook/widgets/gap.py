@@ -33,7 +33,7 @@ def elbo_gap() -> Widget:
         "them. Right, a bar: the ELBO reaches up to minus 4.95 nats, the KL divergence of 3.47 on top of it reaches log p(x), "
         "minus 1.48."
     )
-    return Widget("elbo-gap", {}, payload, (), alt, _picture)
+    return Widget("elbo-gap", payload, (), alt, _picture)
 
 
 def _picture():

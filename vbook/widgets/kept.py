@@ -30,8 +30,11 @@ KEPT = {
 
 
 @functools.cache
-def network(name: str):
-    """The network called ``name`` as ``vbook.widgets.export.Network``, its numbers rounded for what widgets ask of it."""
+def network(name: str, weights: str | None = None):
+    """The network called ``name`` as ``vbook.widgets.export.Network``, in the number format that pages carry or in another.
+
+    int8 is rounded for what widgets ask of the network; that takes a second or two.
+    """
     import torch
 
     from vbook.results.weights import load_model
@@ -39,6 +42,8 @@ def network(name: str):
 
     chosen = kept(name)
     model, g = load_model(chosen.record), torch.Generator().manual_seed(0)
+    if weights not in (None, "int8"):
+        return export(getattr(model, chosen.part), weights)
     points = 8 * torch.rand(4_000, model.z_dim, generator=g) - 4  # the part of the plane that widgets show
     if chosen.part == "encoder":
         with torch.no_grad():

@@ -38,7 +38,7 @@ def latent_manifold() -> Widget:
         "The latent plane with six hundred encoded test digits, each drawn as its numeral: equal numerals lie in regions "
         "around the middle, the ones at the edge on one side."
     )
-    return Widget("latent-manifold", {}, payload, ("digits", "faces"), alt, _picture)
+    return Widget("latent-manifold", payload, ("digits", "faces"), alt, _picture)
 
 
 def _picture():

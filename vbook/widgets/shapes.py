@@ -59,7 +59,7 @@ def posterior_shapes() -> Widget:
         "which covers only the middle of it. Right, bars for two latents: at the optimum of the ELBO the second is at zero, with "
         "free bits at the floor of 0.5 nats; the first is at 0.9 in both."
     )
-    return Widget("posterior-shapes", {}, payload, (), alt, _picture)
+    return Widget("posterior-shapes", payload, (), alt, _picture)
 
 
 def _picture(s: float = 0.4, x: float = 1.5, floor: float = 0.5, variances: tuple[float, float] = (6.0, 0.5)):

@@ -10,7 +10,7 @@ import traceback
 
 import ipywidgets
 
-from vbook.widgets.base import VIEW
+from vbook.widgets.base import static_and_live
 
 EVERY = 0.4  # seconds between two pictures of a run: each takes about a tenth of a second from it
 
@@ -78,19 +78,11 @@ class Live:
         return self.figure()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        from vbook.plots.output import png_bytes
-
         fig, alt = self.static()
-        size = {"width": round(100 * fig.get_figwidth()), "height": round(100 * fig.get_figheight()), "alt": alt}
-        data = {
-            "image/png": base64.b64encode(png_bytes(fig, few_colors=self.tone == "lines")).decode(),
-            "text/plain": self.sentence,
-        }
-        found = self.view._repr_mimebundle_()
-        view = (found[0] if isinstance(found, tuple) else found or {}).get(VIEW)
+        data, size = static_and_live(fig, alt, self.tone, self.view)
         notes = {"image/png": size, "needs_background": "light"}
         notes["vbook"] = {"caption": self.sentence, "alt": alt, "tone": self.tone}
-        return data | ({VIEW: view} if view else {}), notes
+        return data | {"text/plain": self.sentence}, notes
 
     def _ipython_display_(self):
         """The widget and, under it, the sentence: a page has the picture in the widget's place, as it has a figure's."""
@@ -107,10 +99,13 @@ class Ended(KeyboardInterrupt):
 
 
 class Job:
-    """``work(job)`` in a thread of its own, so that the widget's controls keep answering. ``work`` calls ``step()`` often."""
+    """``work(job)`` in a thread of its own, so that the widget's controls keep answering. ``work`` calls ``step()`` often.
+
+    ``resting`` is set while the job is held and computes nothing.
+    """
 
     def __init__(self, work):
-        self.free, self.told = threading.Event(), False
+        self.free, self.resting, self.told = threading.Event(), threading.Event(), False
         self.thread = threading.Thread(target=self._run, args=(work,), daemon=True)
 
     def _run(self, work) -> None:
@@ -121,7 +116,9 @@ class Job:
 
     def step(self) -> None:
         """Wait while the job is held; raises ``Ended`` when it was told to end."""
-        self.free.wait()
+        if not self.free.is_set():
+            self.resting.set()
+            self.free.wait()
         if self.told:
             raise Ended
 
@@ -129,12 +126,9 @@ class Job:
     def alive(self) -> bool:
         return self.thread.is_alive()
 
-    @property
-    def running(self) -> bool:
-        return self.alive and self.free.is_set()
-
     def go(self) -> None:
         """Begin, or go on after ``hold``."""
+        self.resting.clear()
         self.free.set()
         if self.thread.ident is None:
             self.thread.start()

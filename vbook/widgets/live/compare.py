@@ -71,8 +71,10 @@ class CompareLive(Live):
     @shown
     def train(self, _=None) -> None:
         """Train the chosen architecture in the background."""
-        if self.job is not None and self.job.alive:
+        if self.train_button.disabled:
             return
+        if self.job is not None:
+            self.job.end()  # it has nothing left to do
         choice = (self.hidden.value, self.activation.value, self.latents.value, self.seed.value)
         self.job = Job(lambda job: self._work(job, choice))
         self._buttons(True)

@@ -47,14 +47,15 @@ def exact_posterior(model, x: Tensor, n: int = 81, reach: float = 5.0) -> Exact:
 
     The ELBO of q comes from Gauss-Hermite quadrature with 20 x 20 points.
     """
-    box, like = (-reach, reach, -reach, reach), next(iter(model.parameters()))
+    q, like = model.encode(x[None]), next(iter(model.parameters()))
+    reach = max(reach, 1 + q.mean.abs().max().item())
+    box = (-reach, reach, -reach, reach)
     for _ in range(3):
         axes = [torch.linspace(low, high, n, dtype=like.dtype, device=like.device) for low, high in (box[:2], box[2:])]
         values = log_joint(model, x, torch.cartesian_prod(*axes)).reshape(n, n)
         cell = [float(axis[1] - axis[0]) for axis in axes]
         log_px = values.flatten().logsumexp(0).item() + math.log(cell[0] * cell[1])
         box, seen = (_around(axes, cell, values > values.max() - depth) for depth in (NEGLIGIBLE, FAINT))
-    q = model.encode(x[None])
     nodes, weights = (torch.tensor(a) for a in np.polynomial.hermite_e.hermegauss(20))
     eps = torch.cartesian_prod(nodes, nodes).to(like)
     share = torch.cartesian_prod(weights, weights).prod(1) / (2 * math.pi)
@@ -147,6 +148,7 @@ class PosteriorLive(Live):
         self.quiet = True
         try:
             for slider, value in zip(self.sliders, z.tolist(), strict=True):
+                slider.min, slider.max = min(slider.min, math.floor(value)), max(slider.max, math.ceil(value))
                 slider.value = value
         finally:
             self.quiet = False

@@ -57,21 +57,19 @@ class TrainLive(Live):
     @shown
     def play(self, _=None) -> None:
         """Begin, or go on from where it was held."""
-        if self.job is None or not self.job.alive:
-            if self.job is not None:
-                self.reset()
+        if self.state == "Over":
+            self.reset()
+        if self.job is None:
             self.job = Job(self._work)
+        self._now("Running")  # before the job can say more
         self.job.go()
-        self._buttons()
-        self._tell()
 
     @shown
     def pause(self, _=None) -> None:
         """Hold the training; the model stays as it is."""
-        if self.job is not None:
+        if self.state == "Running":
             self.job.hold()
-        self._buttons()
-        self._tell()
+            self._now("Held")
 
     @shown
     def reset(self, _=None) -> None:
@@ -80,8 +78,7 @@ class TrainLive(Live):
             self.job.end()
         self.model = vae(784, self.latents.value, self.hidden, seed=self.seed)
         self.job, self.step, self.bounds, self.valid = None, 0, [], []
-        self._buttons()
-        self._tell()
+        self._now("Ready")
         self.draw()
 
     @shown
@@ -94,7 +91,8 @@ class TrainLive(Live):
         def on_step(step, bound):
             self.step = step
             self.bounds.append(bound.item())
-            self._tell()
+            if step % 10 == 0 or self.state == "Held":
+                self._tell()
             self.draw(EVERY)
             job.step()
 
@@ -108,29 +106,25 @@ class TrainLive(Live):
         try:
             history = fit(self.model, digits(), elbo_analytic_kl, **options)
         except Exception:
-            self._buttons(over=True)
+            self._now("Over")
             self.say(f"Stopped at step {self.step}.")
             raise
         if not history.interrupted:
             self.draw()
-            self._buttons(over=True)
-            self._tell(over=True)
+            self._now("Over")
 
-    def _buttons(self, over: bool = False) -> None:
-        running = self.job is not None and self.job.running and not over
-        self.play_button.disabled, self.pause_button.disabled = running, not running
-        self.play_button.description = "Go on" if self.job is not None and not running and not over and self.step else "Play"
+    def _now(self, state: str) -> None:
+        """Enter the state Ready, Running, Held or Over: the buttons follow, and the line says it."""
+        self.state = state
+        self.play_button.disabled, self.pause_button.disabled = state == "Running", state != "Running"
+        self.play_button.description = "Go on" if state == "Held" else "Play"
+        self._tell()
 
-    def _tell(self, over: bool = False) -> None:
-        """Say where the run is: at every tenth step, and whenever something else has changed."""
-        running = self.job is not None and self.job.running and not over
-        if running and self.step % 10 != 0:
-            return
-        state = "Running" if running else "Over" if over else "Held" if self.step else "Ready"
+    def _tell(self) -> None:
         what = f"{self.model.z_dim} latents, learning rate {self.rate:.1e}, step {self.step} of {self.steps}"
         last = f", bound {_mean(self.bounds[-SMOOTH:]):.1f} nats" if self.bounds else ""
         valid = f", validation {self.valid[-1][1]:.1f} nats" if self.valid else ""
-        self.say(f"{state}: {what}{last}{valid}.")
+        self.say(f"{self.state}: {what}{last}{valid}.")
 
     def figure(self):
         """The bound over the steps so far."""

@@ -120,7 +120,7 @@ export function boot(base) {
       live.set(root, running);
     });
   }
-  addEventListener("hashchange", () => {
+  const follow = () => {
     for (const root of document.querySelectorAll("[data-vbook-widget]")) {
       const state = stateFor(root.id, location.hash);
       if (!state) continue;
@@ -128,6 +128,11 @@ export function boot(base) {
       else live.get(root)?.restore({ ...state, asked: 3 });
       root.scrollIntoView({ block: "center" });
     }
+  };
+  addEventListener("hashchange", follow);
+  addEventListener("click", ({ target }) => { // the address doesn't change when a link is followed again
+    const link = target.closest?.("a[href]");
+    if (link?.hash && link.href === location.href) follow();
   });
   const nearby = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) begin.get(entry.target)?.();

@@ -35,14 +35,15 @@ body[data-jp-theme-light="false"] .vw, html[theme="dark"] .vw { --w-ink: #e8e5df
 .vw-choice input:focus-visible + label, .vw-button:focus-visible, .vw-canvas:focus-visible, .vw-slider input:focus-visible { outline: 2px solid var(--w-blue); outline-offset: 2px; }
 .vw-button:hover, .vw-choice label:hover { border-color: var(--w-muted); }
 .vw-button:disabled { color: var(--w-muted); cursor: default; border-style: dashed; }
-.vw-quiet { background: transparent; border-color: transparent; color: var(--w-muted); text-decoration: underline; text-underline-offset: .2em; }
+.vw-quiet { display: none; background: transparent; border-color: transparent; color: var(--w-muted); text-decoration: underline; text-underline-offset: .2em; }
 .vw-toggle { display: inline-flex; gap: .45rem; align-items: center; min-height: 2rem; }
 .vw-toggle input { accent-color: var(--w-blue); width: 1.1rem; height: 1.1rem; margin: 0; }
 .vw-question { padding: .7rem .9rem; margin-bottom: .9rem; border-left: 3px solid var(--w-orange); border-radius: 0 8px 8px 0; background: color-mix(in srgb, var(--w-orange) 9%, transparent); }
 .vw-answers { display: flex; flex-wrap: wrap; gap: .4rem; }
 .vw .vw-reply { margin: .5rem 0 0; }
 .vw .vw-reply:empty { display: none; }
-.vw-asking .vw-secret, .vw-asking .vw-status { visibility: hidden; }
+.vw-asking .vw-quiet { display: inline-flex; }
+.vw.vw-asking .vw-secret, .vw .vw-asking .vw-secret, .vw-asking .vw-status { display: none; }
 .vw-status, .vw-hint { color: var(--w-muted); font-size: .88rem; }
 .vw p.vw-status, .vw p.vw-hint { margin: .5rem 0 0; min-height: 1.4em; }
 .vw-numbers { display: grid; grid-template-columns: auto auto; gap: .15rem 1rem; margin: 0; font-variant-numeric: tabular-nums; }

@@ -177,7 +177,7 @@ export function status(host) {
  */
 export function question(host, { text, options }) {
   const reply = el("p", { class: "vw-reply", role: "status", "aria-live": "polite" });
-  const reveal = () => { host.root.classList.remove("vw-asking"); skip.remove(); host.save({ asked: 1 }); };
+  const reveal = () => { host.root.classList.remove("vw-asking"); host.save({ asked: 1 }); };
   const buttons = options.map((option) => button(option.text, () => {
     for (const other of buttons) other.removeAttribute("aria-pressed");
     buttons[options.indexOf(option)].setAttribute("aria-pressed", "true");
@@ -185,9 +185,8 @@ export function question(host, { text, options }) {
     reply.classList.toggle("vw-right", Boolean(option.right));
     reveal();
   }));
-  const skip = button("Just show me", () => reveal(), { class: "vw-button vw-quiet" });
+  const skip = button("Just show me", reveal, { class: "vw-button vw-quiet" });
   if (!host.state.asked) host.root.classList.add("vw-asking");
-  else skip.remove();
   return el("div", { class: "vw-question" }, el("p", {}, text), el("div", { class: "vw-answers" }, ...buttons, skip), reply);
 }
 

@@ -21,7 +21,7 @@ export function drawADigit(host) {
   const board = surface(host, { width: BOARD, height: BOARD, interactive: true, draw: drawBoard, className: "vw-framed", label: "Paper to draw on. Arrow keys move the pen by a pixel, with Shift by five; Space puts it down or lifts it." });
   const plane = surface(host, { width: 420, height: 408, draw: drawPlane, label: "The latent plane" });
   const strip = surface(host, { width: 730, height: 126, draw: drawStrip, label: "" });
-  const bars = surface(host, { width: 730, height: 160, draw: drawBars, label: "" });
+  const bars = surface(host, { width: 730, height: 184, draw: drawBars, label: "" });
   const numbers = el("dl", { class: "vw-numbers" }), legend = el("p", { class: "vw-hint vw-caption" }), line = status(host);
   const fit = toggle({ label: "Scale and centre as MNIST’s images were", value: Boolean(get("fit")), change: (on) => { host.save({ fit: on ? 1 : 0 }); update(); } });
   const tools = choice({ label: "Tool", options: { pen: "pen", rubber: "rubber" }, value: tool, change: (name) => { tool = name; } });
@@ -202,11 +202,15 @@ export function drawADigit(host) {
     ctx.fillRect(at(found.elbo), 26, at(found.fit) - at(found.elbo), 30);
     ctx.fillStyle = colors.muted;
     ctx.textAlign = "center";
-    for (const v of marks.at) ctx.fillText(number(v, marks.digits), at(v), 134);
-    ctx.fillRect(at(low), 128, 700, 1);
+    for (const v of marks.at) ctx.fillText(number(v, marks.digits), at(v), 158);
+    ctx.fillRect(at(low), 152, 700, 1);
     ctx.fillStyle = colors.ink;
-    const order = references ? samples.map((one, i) => [references[i], one.label]).sort((a, b) => a[0] - b[0]) : [];
-    order.forEach(([v, label], i) => ctx.fillText(label, at(v), i % 2 ? 110 : 90));
+    const ends = Array(Math.floor((150 - 58 - 14 * px) / (13 * px))).fill(-Infinity); // of rows of labels, the lowest first
+    for (const [v, label] of (references ?? []).map((v, i) => [v, samples[i].label]).sort((a, b) => a[0] - b[0])) {
+      const free = ends.findIndex((end) => at(v) - end >= 9 * px), row = free < 0 ? ends.indexOf(Math.min(...ends)) : free;
+      ctx.fillText(label, at(v), 150 - 13 * px * (row + 1));
+      ends[row] = at(v);
+    }
   }
 
   Promise.all([host.network("digit-encoder"), host.network("digits")]).then(([encode, decode]) => { nets = { encode, decode }; changed(); }, host.fail);

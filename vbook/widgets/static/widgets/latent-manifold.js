@@ -12,6 +12,7 @@ export function latentManifold(host) {
   const first = Object.keys(sets)[0];
   let set, decode = null, shown = null, picture = null, stop = null, unfinished = null;
   const cache = new Map(); // background of the plane: set and view and space and theme -> canvas
+  const spoken = new Map(); // what the map of speeds says: set and space -> words
   const fits = { set: oneOf(sets), view: oneOf(VIEWS), space: oneOf(SPACES), z1: between(-REACH, REACH), z2: between(-REACH, REACH) };
   const get = reader(host, { set: first, view: "points", space: "z", z1: 0, z2: 0 }, fits);
   const range = () => (get("space") === "z" ? [-REACH, REACH] : [0, 1]);
@@ -70,6 +71,7 @@ export function latentManifold(host) {
       }, host.fail);
     }
     decoded();
+    if (get("view") === "speed" && spoken.has(shown + get("space"))) line.say(spoken.get(shown + get("space")));
     plane.redraw();
   }
 
@@ -136,7 +138,9 @@ export function latentManifold(host) {
     };
     stop = inSlices(TILES * TILES, step, () => {
       stop = unfinished = null;
-      if (view === "speed") line.say(spread(speeds));
+      if (view !== "speed") return;
+      spoken.set(shown + get("space"), spread(speeds));
+      line.say(spoken.get(shown + get("space")));
     }, host.signal);
   }
 

@@ -82,7 +82,7 @@ function shapes(host) {
 
   function drawPlane(ctx) {
     if (!found) return;
-    const colors = host.colors(), { grid } = kept, family = get("q") in NAMES ? get("q") : start.q, px = plane.px;
+    const colors = host.colors(), { grid } = kept, family = get("q"), px = plane.px;
     if (kept.image?.color !== colors.vermillion) kept.image = { color: colors.vermillion, canvas: shaded(grid, colors.vermillion) };
     const from = (grid.reach - REACH) / grid.h + 0.5, size = 2 * REACH / grid.h;
     ctx.drawImage(kept.image.canvas, from, from, size, size, ...BOX);
