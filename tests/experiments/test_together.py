@@ -1,5 +1,6 @@
 """Experiments side by side: the same outcomes as one after the other, kept for ``run``, errors included."""
 
+import io
 import os
 import signal
 import subprocess
@@ -39,6 +40,36 @@ def test_side_by_side_gives_what_one_after_the_other_gives(two_threads, monkeypa
     for id in PAIR:
         assert apart[id].metrics == here[id].metrics and apart[id].series == here[id].series
         assert all(torch.equal(a, b) for a, b in zip(apart[id].model.parameters(), here[id].model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop"])
+def test_one_thread_here_until_the_last_has_been_waited_for(monkeypatch, profile):
+    monkeypatch.setattr(registry, "FINISHED", {})
+    monkeypatch.setattr(together, "_apart", _profile)
+    now, made = [3], []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: now[0])
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: now.__setitem__(0, n))
+    real = together._begin
+    monkeypatch.setattr(together, "_begin", lambda keys, workers, threads: (made.append(workers), real(keys, workers, threads)))
+    start(PAIR[0], profile=profile)
+    assert now == [1]
+    start(PAIR[1], profile=profile)  # the first call's threads, not what is left
+    assert now == [1] and made == [1, 1]
+    for id, after in zip(PAIR, (1, 3), strict=True):
+        assert run(id, profile=profile).metrics == {"profile": profile}
+        assert now == [after]
+    monkeypatch.setattr(registry, "FINISHED", {})
+    start(*PAIR, profile=profile)
+    assert made[-1] == (1 if profile == "smoke" else 2)
+    for wait in list(registry.BEGUN.values()):
+        wait.end()
+    assert now == [3]
+
+
+def _profile(key):
+    buffer = io.BytesIO()
+    torch.save(registry.Outcome({"profile": key[1]}), buffer)
+    return buffer.getvalue()
 
 
 def test_what_is_known_does_not_run_again(two_threads, monkeypatch):

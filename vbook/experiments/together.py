@@ -22,9 +22,10 @@ from vbook.experiments.registry import BEGUN, Outcome, arguments, run
 def start(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None) -> None:
     """Begin to ``run`` the experiments ``ids``, which must not need each other, and return at once; ``run`` waits for its own.
 
-    They run in processes of one thread each, at most as many as PyTorch would use threads, and end with this process. On a GPU
-    nothing begins before ``run``. Called again, it begins what has failed since, and ends runs of the
-    same experiments with other settings.
+    They run in processes of one thread each, at most as many as PyTorch would use threads (one at ``smoke``), and end with this
+    process, which keeps to one thread itself until the last of them has been waited for: two that wait for each other on a core
+    that others use take twice the time of one. On a GPU nothing begins before ``run``. Called again, it begins what has failed
+    since, and ends runs of the same experiments with other settings.
     """
     keys = [arguments(id, profile, seed, device, data_root) for id in ids]
     for key in [key for key in BEGUN if key[0] in ids and key not in keys]:
@@ -32,14 +33,16 @@ def start(*ids: str, profile="smoke", seed=0, device="cpu", data_root=None) -> N
             BEGUN[key].end()
     new = [key for key in keys if key not in registry.FINISHED and (key not in BEGUN or BEGUN[key].failed())]
     if new and torch.device(device).type == "cpu":
-        _begin(new, min(len(new), torch.get_num_threads()))
+        threads = max([torch.get_num_threads(), *(other.threads for other in BEGUN.values())])
+        one = profile == "smoke"  # a process takes longer to be ready than a smoke run to be done
+        _begin(new, 1 if one else min(len(new), threads), threads)
 
 
 class _Wait:
     """Call it to wait for the outcome of one experiment that runs in another process, with a clock or without."""
 
-    def __init__(self, key: tuple, pool):
-        self.key, self.pool, self.future = key, pool, pool.submit(_apart, key)
+    def __init__(self, key: tuple, pool, threads: int):
+        self.key, self.pool, self.threads, self.future = key, pool, threads, pool.submit(_apart, key)
 
     def __call__(self, progress: bool) -> Outcome:
         from tqdm import tqdm
@@ -58,6 +61,9 @@ class _Wait:
         except KeyboardInterrupt:
             self.end()
             raise
+        finally:
+            if not BEGUN:
+                torch.set_num_threads(self.threads)
 
     def failed(self) -> bool:
         """Whether the run has ended in an error."""
@@ -67,15 +73,18 @@ class _Wait:
         """End the processes of this experiment and of those begun with it."""
         for key in [key for key, other in BEGUN.items() if other.pool is self.pool]:
             del BEGUN[key]
+        if not BEGUN:
+            torch.set_num_threads(self.threads)
         self.pool.shutdown(kill_workers=True)
 
 
-def _begin(keys: list[tuple], workers: int) -> None:
+def _begin(keys: list[tuple], workers: int, threads: int) -> None:
     from joblib.externals.loky.process_executor import ProcessPoolExecutor  # unlike the standard one it can end its workers
 
     pool = ProcessPoolExecutor(workers, initializer=_alone, initargs=(os.getpid(),))
     with interrupts_ignored():  # which the processes inherit: one may come before they have got to `_alone`
-        BEGUN.update({key: _Wait(key, pool) for key in keys})
+        BEGUN.update({key: _Wait(key, pool, threads) for key in keys})
+    torch.set_num_threads(1)
     still = weakref.ref(pool)  # so that its processes end when all that they ran has been waited for
 
     def end():
@@ -102,6 +111,7 @@ def interrupts_ignored():
 def _alone(parent: int) -> None:
     """Prepare a process for one experiment after the other: one thread, and no life beyond its parent's."""
     torch.set_num_threads(1)
+    os.nice(10)  # the reader's cells come first
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Jupyter sends it to all processes of a kernel, whichever cell is interrupted
     end_with(parent)
 
