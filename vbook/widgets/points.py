@@ -50,5 +50,7 @@ def numerals(ax, most: int = 600, **looks) -> None:
     from vbook.plots import PALETTE
 
     colors, found = [PALETTE[name] for name in ("blue", "vermillion", "green", "purple", "ink")], points(DIGITS, most)
-    for z1, z2, digit in zip(found["z1"], found["z2"], found["label_of"], strict=True):
-        ax.text(z1, z2, str(digit), color=colors[digit % 5], fontsize=7, ha="center", va="center", clip_on=True, **looks)
+    for digit in range(10):
+        at = [(z1, z2) for z1, z2, label in zip(found["z1"], found["z2"], found["label_of"], strict=True) if label == digit]
+        looks_of_one = dict(marker=f"${digit}$", color=colors[digit % 5], s=22, linewidths=0)
+        ax.scatter(*zip(*at, strict=True), **looks_of_one | looks)
