@@ -45,9 +45,7 @@ def png_bytes(fig, few_colors: bool = True) -> bytes:
     from PIL import Image
 
     with _house_style(fig):
-        raw = io.BytesIO()
-        fig.savefig(raw, format="rgba", dpi=PNG_DPI)  # no need to pack what is unpacked at once
-    pixels = np.frombuffer(raw.getvalue(), np.uint8).reshape(-1, int(fig.get_figwidth() * PNG_DPI), 4)
+        pixels = _drawn(fig)
     picture = Image.fromarray(pixels)
     grey = (np.ptp(pixels[..., :3][pixels[..., 3] > 0], axis=1) <= 24).all()  # the ink of labels is not quite grey
     if few_colors or grey:
@@ -58,6 +56,20 @@ def png_bytes(fig, few_colors: bool = True) -> bytes:
     out = io.BytesIO()
     picture.save(out, format="PNG", optimize=True)
     return out.getvalue()
+
+
+def _drawn(fig):
+    """The figure's pixels (H, W, 4) as bytes, on a transparent ground; ``savefig`` would draw it twice."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    before, canvas = (fig.canvas, fig.get_dpi(), fig.get_facecolor(), fig.get_edgecolor()), FigureCanvasAgg(fig)
+    try:
+        fig.set(dpi=PNG_DPI, facecolor="none", edgecolor="none")
+        canvas.draw()
+        return np.array(canvas.buffer_rgba())
+    finally:
+        fig.set(canvas=before[0], dpi=before[1], facecolor=before[2], edgecolor=before[3])
 
 
 def reduce_colors(rgba, most: int = 64):
