@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book run build test lint mutants browser commit-notebooks lab serve wheel clean
+.PHONY: help setup book run build test lint mutants browser commit-notebooks lab serve wheel pdf zip clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ serve: ## show the built site at http://localhost:8000 (PORT=…)
 
 wheel: $(READY) ## build the wheel into _build/dist
 	$(BIN)/python -m build --wheel --no-isolation --outdir _build/dist
+
+pdf zip: build ## the built book as one file: _build/vbook.pdf, or _build/vbook.zip that opens from disk
+	$(VBOOK) edition $@
 
 clean: ## remove everything that was generated, .venv aside
 	rm -rf _build mutants

@@ -10,6 +10,11 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
+collect_ignore_glob = [
+    "conftest.py",
+    "*/conftest.py",
+]  # read by pytest itself; as modules with doctests all have one name
+
 # The same examples on every machine, and no deadline: other tests share the processor.
 settings.register_profile("vbook", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("vbook")

@@ -1,12 +1,10 @@
 """``vbook bench train``: what it compares is the same work, and how it reckons; the seconds themselves are nobody's test."""
 
-import json
-
 import pytest
 import torch
 from torch import nn
 
-from vbook import bench, cli
+from vbook import bench
 from vbook.bench import limit, peers, train
 from vbook.bounds import elbo_analytic_kl
 from vbook.errors import VbookError
@@ -69,16 +67,13 @@ def test_ratios_are_medians_over_rounds_and_the_first_round_is_not_counted(monke
     assert train.interleaved({"own": lambda: 0.25}, 2, "cpu") == {"own": [0.25, 0.25]}
 
 
-def test_the_report_has_what_others_read(monkeypatch, capsys):
+def test_the_report_has_what_others_read(monkeypatch, vbook_bench):
     """A run of one short round, all ways included: the keys of the issue, and ratios that follow from the milliseconds."""
     monkeypatch.setattr(train, "STEPS", 3)
     monkeypatch.setattr(train, "WARM", 1)
     monkeypatch.setattr(train, "MODES", ("eager",))
     monkeypatch.setattr(train, "PEERS", {"dataloader": peers.dataloader, "pythae": missing, "pyro": missing})
-    with pytest.raises(SystemExit) as end:
-        cli.main(["bench", "train", "--json", "--repetitions", "1"])
-    assert end.value.code == 0
-    found = json.loads(capsys.readouterr().out)
+    found = vbook_bench("train", "--json", "--repetitions", "1")
     assert {"limit_ratio", "vs_dataloader", "vs_pythae", "vs_pyro", "samples_per_second", "threads", "device"} <= set(found)
     milliseconds = found["milliseconds_per_step"]
     assert found["limit_ratio"] == pytest.approx(milliseconds["limit"] / milliseconds["fit eager"])

@@ -1,9 +1,7 @@
 """The sites that are looked at, and a server to look over."""
 
-import functools
-import http.server
 import sys
-import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -45,22 +43,38 @@ def built_site():
 
 
 @pytest.fixture(scope="session")
+def shown(tmp_path_factory):
+    """A page with every widget, its networks beside it, under the site's content policy."""
+    from vbook import widgets
+    from vbook.site.finish import policy
+    from vbook.site.theme import STATIC
+    from vbook.site.widgets import publish
+    from vbook.widgets.base import page_form
+
+    top = tmp_path_factory.mktemp("widgets")
+    forms = []
+    for name in widgets.__all__:
+        data, metadata = getattr(widgets, name)()._repr_mimebundle_()
+        widget = getattr(widgets, name)()
+        forms.append(page_form(widget, data["image/png"], metadata["image/png"], widget.name, 0))
+    style = (STATIC / "vbook.css").read_text(encoding="utf-8").split("/* Text */")
+    fonts = style[0].split("@font-face")[0]  # the test's page has no fonts of its own
+    head = f"""<!DOCTYPE html>
+<html lang="en" data-theme="THEME">
+<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy("")}">
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>Widgets</title>
+<style>{fonts} body {{ background: var(--paper); color: var(--ink); }}</style></head>"""
+    page = f"{head}<body><main><h1>Widgets</h1>{''.join(forms)}<p>The end</p></main></body></html>"
+    for theme in ("light", "dark"):
+        (top / f"{theme}.html").write_text(page.replace("THEME", theme), encoding="utf-8")
+    publish(top)
+    return top
+
+
+@pytest.fixture(scope="session")
 def serve():
     """A function that serves a folder over http on this machine and returns its address."""
-    servers = []
+    from vbook.bench.browsers import served
 
-    def start(folder: Path) -> str:
-        handler = functools.partial(_Quiet, directory=str(folder))
-        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{servers[-1].server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+    with ExitStack() as servers:
+        yield lambda folder: servers.enter_context(served(folder))

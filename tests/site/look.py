@@ -13,9 +13,10 @@ def pages(site: Path) -> list[str]:
 
 
 @contextmanager
-def visit(browser, address: str, width: int = 1280, scheme: str = "light", **options):
-    """Open a page; yields it with ``page.complaints``: console errors, failed and foreign requests."""
+def visit(browser, address: str, width: int = 1280, scheme: str = "light", first: str = "", **options):
+    """Open a page after the script ``first``, with ``page.complaints``: console errors, failed and foreign requests."""
     context = browser.new_context(viewport={"width": width, "height": 850}, color_scheme=scheme, **options)
+    context.add_init_script(first)
     page = context.new_page()
     page.complaints = []
     home = address.split("/")[0] + "//" + address.split("/")[2]
@@ -32,8 +33,30 @@ def visit(browser, address: str, width: int = 1280, scheme: str = "light", **opt
         context.close()
 
 
+READY = "(id) => document.querySelector(`#${id}.vw-on`) !== null"
+
+
+def opened(page, name):
+    """The element of the widget ``name``, alive, its question answered."""
+    page.evaluate("(id) => document.getElementById(id).scrollIntoView()", name)
+    page.wait_for_function(READY, arg=name)
+    root = page.locator(f"#{name}")
+    root.get_by_role("button", name="Just show me").click()
+    return root
+
+
 def _foreign(url: str, home: str) -> bool:
     return not url.startswith((home, "data:", "blob:"))
+
+
+def walk_through(page):
+    """Scroll from top to end, as a reader does: what is far from the screen isn't laid out before."""
+    page.evaluate(
+        """async () => {
+          const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 20)));
+          for (let y = 0; y < document.documentElement.scrollHeight; y += 0.9 * innerHeight) { scrollTo(0, y); await frame(); }
+        }"""
+    )
 
 
 def serious_findings(page) -> list[str]:

@@ -1,4 +1,5 @@
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,3 +48,15 @@ def test_a_named_browser_that_is_not_there_is_an_error(programs, monkeypatch):
 def test_none_says_how_to_get_one(programs):
     with pytest.raises(VbookError, match="no Chromium found"):
         browser.launch(None)
+
+
+@pytest.mark.browser
+def test_one_that_does_not_start_is_named_with_its_last_words(request, tmp_path):
+    playwright = SimpleNamespace(chromium=request.getfixturevalue("browser").browser_type)
+    file = tmp_path / "chrome"
+    file.write_text("#!/bin/sh\necho 'chrome: error while loading shared libraries: libnss3.so: no such file' >&2\nexit 127\n")
+    file.chmod(0o755)
+    with pytest.raises(VbookError, match=r"the browser .*chrome doesn't start: .*libnss3\.so"):
+        browser.launch(playwright, str(file))
+    with pytest.raises(VbookError, match=r"doesn't start: .*; VBOOK_BROWSER names another"):
+        browser.launch(playwright, "/bin/true")

@@ -240,7 +240,7 @@ def test_all_mistakes_are_told_at_once_and_the_old_site_stays(own_book):
     good = page.read_text()
     chapter = "../chapters/02-variational-autoencoders.ipynb"
     bad = rf"""
-$\undefinedmacro$, [(9.9)]({chapter}#eq-9.9), {sample.number_link().replace("[", "[1")}, [5.0](record:nothing/here)
+$\undefinedmacro$, [(9.9)]({chapter}#eq-9.9), {sample.number_link().replace("[", "[1")}, [5.0](record:nothing/here), [W](https://arxiv.org/abs/0000.00000)
 
 $$ a \tag{{1.1}} $$
 
@@ -251,10 +251,28 @@ $$ b \tag{{1.1}} $$
         build_site(top=own_book)
     page.write_text(good)
     told = str(caught.value)
-    for part in ("Undefined control sequence", "eq-9.9, an equation that isn't there", "the text says 1", "no record 'nothing'"):
+    for part in (
+        "Undefined control sequence",
+        "eq-9.9, an equation that isn't there",
+        "the text says 1",
+        "no record 'nothing'",
+        "abs/0000.00000 is a work",
+    ):
         assert f"book/notation: {part}" in told or part in told
     assert "equation (1.1) stands twice" in told
     assert _pages(own_book) == before
+
+
+@pytest.mark.slow
+def test_what_fails_at_the_end_is_told_in_its_own_words_alone(own_book, monkeypatch):
+    def fail(outdir):
+        raise VbookError("book/weights/x.safetensors is damaged")
+
+    monkeypatch.setattr("vbook.site.widgets.publish", fail)
+    page = own_book / "book" / "notation.md"
+    page.write_text(page.read_text() + "\nOne more.\n")
+    with pytest.raises(VbookError, match=r"stays in place\.\nbook/weights/x\.safetensors is damaged$"):
+        build_site(top=own_book)
 
 
 @pytest.mark.slow

@@ -222,6 +222,46 @@ def test_little_moves_while_a_page_loads(browser, over_http):
     context.close()
 
 
+FAR = """() => [...document.querySelectorAll('.bd-article section section')].map((one) => ({
+  far: one.getBoundingClientRect().top > 3 * innerHeight,
+  skipped: !one.querySelector('p, pre')?.checkVisibility({ contentVisibilityAuto: true }),
+  tall: parseFloat(one.style.containIntrinsicBlockSize.replace('auto ', '')),
+}))"""
+
+
+def test_what_is_far_away_is_not_laid_out_and_its_height_is_known(browser, built_site):
+    """No script of a page may measure what is far from the screen; and a jump into it arrives where it should."""
+    address = f"{built_site.as_uri()}/chapters/02-variational-autoencoders.html"
+    with visit(browser, address) as page:
+        page.wait_for_timeout(1500)
+        sections = page.evaluate(FAR)
+        assert sum(one["far"] for one in sections) > 40
+        assert all(one["skipped"] for one in sections if one["far"])
+        page.emulate_media(media="print")  # everything is in print
+        real = page.eval_on_selector_all(
+            ".bd-article section section", "(all) => all.map((one) => one.getBoundingClientRect().height)"
+        )
+        page.emulate_media(media="screen")
+        told = [one["tall"] for one in sections]
+        assert sum(told) == pytest.approx(sum(real), rel=0.25)
+    for place in ("eq-2.57", "sec-2.D.2.4"):
+        with visit(browser, f"{address}#{place}") as page:
+            for _ in range(3):
+                page.wait_for_timeout(400)
+                assert 0 <= page.locator(f"[id='{place}']").bounding_box()["y"] < 400
+
+
+def test_code_is_copied(browser, over_http):
+    with visit(browser, f"{over_http}/{CHAPTER}", permissions=["clipboard-read", "clipboard-write"]) as page:
+        cell = page.locator("div.highlight:visible").first
+        cell.scroll_into_view_if_needed()
+        cell.hover()
+        cell.locator("button.copybtn").click()
+        assert cell.locator("button.copybtn").get_attribute("aria-label") == "Copied"
+        assert page.evaluate("navigator.clipboard.readText()") == cell.locator("pre").text_content()
+        assert page.complaints == []
+
+
 def test_bytes_stay_within_bounds(sample_site):
     shared = sum(file.stat().st_size for file in (sample_site / "_static").rglob("*") if file.suffix in (".css", ".js", ".woff2"))
     assert shared <= 1_000_000
@@ -259,6 +299,7 @@ def test_axe_finds_nothing_serious_on_real_pages(browser, built_site, serve, sch
     start = serve(built_site)
     for name in look.pages(built_site):
         with visit(browser, f"{start}/{name}", 1280, scheme) as page:
+            look.walk_through(page)
             assert look.serious_findings(page) == [], name
 
 

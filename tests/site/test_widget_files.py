@@ -1,9 +1,12 @@
 """From a cell's placeholder to the page's form, and the files that the forms ask for."""
 
+import shutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+import vbook.site
 from vbook import widgets
 from vbook.errors import VbookError
 from vbook.site.widgets import page_output, publish
@@ -89,3 +92,16 @@ def test_without_widgets_nothing_is_published_and_old_files_go(tmp_path):
     (tmp_path / "chapters/x.html").unlink()
     publish(tmp_path)
     assert set(published(tmp_path)) <= {SCRIPT}
+
+
+@pytest.mark.parametrize("name", ["site/finish.py", "site/mathjax.mjs", "widgets/static/ui.js", "widgets/shapes.py"])
+def test_a_change_of_any_script_is_a_reason_to_build_anew(name, tmp_path, monkeypatch):
+    source = Path(vbook.site.__file__).parents[1]
+    for folder in ("site", "widgets"):
+        shutil.copytree(source / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(vbook.site, "__file__", str(tmp_path / "site" / "__init__.py"))
+    before = vbook.site.digest()
+    assert before == vbook.site.digest()
+    with (tmp_path / name).open("a", encoding="utf-8") as file:
+        file.write("\n")
+    assert vbook.site.digest() != before

@@ -2,56 +2,15 @@
 
 import base64
 import io
-import json
-import shutil
 
-import look
 import pytest
 import torch
-from look import visit
+from look import READY, opened, visit
 from PIL import Image
 
-from vbook import widgets
 from vbook.results.weights import load_model
-from vbook.site.finish import policy
-from vbook.site.theme import STATIC
-from vbook.site.widgets import publish
-from vbook.widgets.base import page_form
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-READY = "(id) => document.querySelector(`#${id}.vw-on`) !== null"
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory):
-    """A page with every widget, its networks beside it, under the site's content policy."""
-    top = tmp_path_factory.mktemp("widgets")
-    forms = []
-    for name in widgets.__all__:
-        data, metadata = getattr(widgets, name)()._repr_mimebundle_()
-        widget = getattr(widgets, name)()
-        forms.append(page_form(widget, data["image/png"], metadata["image/png"], widget.name, 0))
-    style = (STATIC / "vbook.css").read_text(encoding="utf-8").split("/* Text */")
-    fonts = style[0].split("@font-face")[0]  # the test's page has no fonts of its own
-    head = f"""<!DOCTYPE html>
-<html lang="en" data-theme="THEME">
-<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy("")}">
-<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>Widgets</title>
-<style>{fonts} body {{ background: var(--paper); color: var(--ink); }}</style></head>"""
-    page = f"{head}<body><main><h1>Widgets</h1>{''.join(forms)}<p>The end</p></main></body></html>"
-    for theme in ("light", "dark"):
-        (top / f"{theme}.html").write_text(page.replace("THEME", theme), encoding="utf-8")
-    publish(top)
-    return top
-
-
-def opened(page, name):
-    """The widget's element, alive, its question answered."""
-    page.evaluate("(id) => document.getElementById(id).scrollIntoView()", name)
-    page.wait_for_function(READY, arg=name)
-    root = page.locator(f"#{name}")
-    root.get_by_role("button", name="Just show me").click()
-    return root
 
 
 def pixels(z, record="ch02-vae-2.laptop"):
@@ -123,6 +82,16 @@ def test_a_drag_through_the_plane_shows_what_pytorch_decodes(browser, shown, ser
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_face_is_what_pytorch_decodes(browser, shown):
+    painted = "() => document.querySelector('.vw-decoded').getContext('2d').getImageData(140, 140, 1, 1).data[3] > 0"
+    for z in ((0.7, -0.4), (-1.2, 2.1)):
+        with visit(browser, f"{shown.as_uri()}/dark.html#latent-manifold?set=faces&z1={z[0]}&z2={z[1]}") as page:
+            page.wait_for_function(READY, arg="latent-manifold")
+            page.wait_for_function(painted)
+            found = levels(page, "#latent-manifold .vw-decoded", 28, 20)
+        assert (found - 255 * pixels(z, "ch02-frey-2.laptop")).abs().max() <= 1 + 0.01 * 255
+
+
 def test_keys_move_the_point(browser, shown):
     with visit(browser, f"{shown.as_uri()}/light.html") as page:
         root = opened(page, "latent-manifold")
@@ -173,28 +142,15 @@ def test_a_copied_link_brings_the_state_back_and_reset_takes_it_away(browser, sh
         assert page.locator("#latent-manifold input[value=digits]").is_checked()
 
 
-HOSTILE = {
-    "latent-manifold": "z1=abc&set=toString&view=constructor&space=%22",
-    "interpolation": "a1=foo&t=9&path=valueOf&set=__proto__",
-    "draw-a-digit": "ink=%00%ff&view=toString&seed=x",
-    "elbo-gap": "mean=1e9&sd=-1&s=abc&decoder=toString",
-    "gradient-estimators": "n=1e12&f=constructor&mean=NaN",
-    "posterior-shapes": "model=toString&s=0&x=abc&part=valueOf&lam=-4&v2=x",
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_link_may_hold_anything(browser, shown, name):
-    with visit(browser, f"{shown.as_uri()}/light.html#{name}?{HOSTILE[name]}") as page:
-        page.wait_for_function(READY, arg=name)
-        said = page.locator(f"#{name}").inner_text()
-        assert page.complaints == [] and "NaN" not in said and "undefined" not in said
-
-
-def test_a_fragment_that_is_no_text_stops_nothing(browser, shown):
-    with visit(browser, f"{shown.as_uri()}/light.html#%E0%A4%A") as page:
-        opened(page, "latent-manifold")
-        assert page.complaints == []
+def test_reset_leaves_the_reader_where_he_is_and_forgets_the_link(browser, shown):
+    with visit(browser, f"{shown.as_uri()}/light.html#posterior-shapes?part=free&lam=1.5") as page:
+        page.wait_for_function(READY, arg="posterior-shapes")
+        root = page.locator("#posterior-shapes")
+        free = root.get_by_label("free nats λ of each latent")
+        assert float(free.input_value()) == 1.5
+        root.get_by_role("button", name="Reset").click()
+        assert float(free.input_value()) == 0.5 and root.locator("input[value=free]").is_checked()
+        assert page.evaluate("location.hash") == "#posterior-shapes"  # a reload brings nothing back
 
 
 def test_a_link_followed_in_an_open_page_moves_and_uncovers_the_widget(browser, shown):
@@ -222,15 +178,6 @@ def test_a_link_followed_twice_moves_the_widget_twice(browser, shown):
             page.locator("#latent-manifold .vw-plane").focus()
             page.keyboard.press("Shift+ArrowLeft")
             shows(page, (1.0 - 5 * 8 / 70, -1.0), tolerance=0.01)
-
-
-def test_the_answer_stays_covered_with_the_widget(browser, shown):
-    with visit(browser, f"{shown.as_uri()}/light.html") as page:
-        for name in (name.replace("_", "-") for name in widgets.__all__):
-            page.evaluate("(id) => document.getElementById(id).scrollIntoView()", name)
-            page.wait_for_function(READY, arg=name)
-            covered = page.locator(f"#{name} .vw-status, #{name} .vw-secret").all()
-            assert covered and not any(part.is_visible() for part in covered), name
 
 
 @pytest.mark.parametrize("view", ["decoded pictures", "how fast they change"])
@@ -291,77 +238,18 @@ def test_the_map_of_speeds_says_its_sentence_each_time(browser, shown):
             page.wait_for_function(said.replace("=> ", "=> !"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_any_widget(browser, shown, serve, scheme):
-    with visit(browser, f"{serve(shown)}/{scheme}.html", 360, bypass_csp=True) as page:
-        for name in widgets.__all__:
-            opened(page, name.replace("_", "-"))
-        assert look.serious_findings(page) == []
-
-
-def test_without_scripts_the_picture_and_its_words_stand_in(browser, shown):
-    with visit(browser, f"{shown.as_uri()}/light.html", java_script_enabled=False) as page:
-        for picture in page.locator(".vw-static").all():
-            assert picture.is_visible() and len(picture.get_attribute("alt")) > 60
-        assert page.locator(".vw-live").count() == 0
-
-
-def test_in_print_the_picture_stands_in(browser, shown):
-    with visit(browser, f"{shown.as_uri()}/light.html") as page:
-        root = opened(page, "latent-manifold")
-        assert not root.locator(".vw-static").is_visible()
-        page.emulate_media(media="print")
-        assert root.locator(".vw-static").is_visible() and not root.locator(".vw-live").is_visible()
-
-
-def broken(shown, tmp_path, old, new, file="light.html"):
-    shutil.copytree(shown, tmp_path / "site")
-    page = tmp_path / "site" / file
-    text = page.read_text(encoding="utf-8")
-    assert old in text
-    page.write_text(text.replace(old, new, 1), encoding="utf-8")
-    return (tmp_path / "site").as_uri()
-
-
-def test_damaged_data_are_told_in_the_widgets_place_and_the_rest_works(browser, shown, tmp_path):
-    address = broken(shown, tmp_path, '{"title":"The latent plane"', '{"title":The latent plane"')
-    with visit(browser, f"{address}/light.html") as page:
-        page.locator("#latent-manifold").scroll_into_view_if_needed()
-        alert = page.locator("#latent-manifold [role=alert]")
-        alert.wait_for()
-        assert "its data are damaged" in alert.inner_text() and page.locator("#latent-manifold .vw-static").is_visible()
-        others = [name.replace("_", "-") for name in widgets.__all__ if name != "latent_manifold"]
-        for name in others:
-            opened(page, name)
-
-
-def test_a_damaged_network_is_told_in_the_widgets_place(browser, shown, tmp_path):
-    file = next((shown / "_static" / "widgets").glob("ch02-vae-2.laptop.decoder*")).relative_to(shown).as_posix()
-    for number, (old, new, words) in enumerate(
-        [('int8", "bytes": ', 'int8", "bytes": 1', "damaged: "), ("vbookNetwork(", "vbookNetwork(;", "is damaged")]
-    ):
-        address = broken(shown, tmp_path / str(number), old, new, file)
-        with visit(browser, f"{address}/light.html") as page:
-            page.locator("#latent-manifold").scroll_into_view_if_needed()
-            alert = page.locator("#latent-manifold [role=alert]")
-            alert.wait_for()
-            assert words in alert.inner_text() and page.locator("#latent-manifold .vw-static").is_visible()
-
-
-def test_a_missing_network_is_told_in_the_widgets_place(browser, shown, tmp_path):
-    shutil.copytree(shown, tmp_path / "site")
-    next((tmp_path / "site" / "_static" / "widgets").glob("ch02-vae-2.laptop.decoder*")).unlink()
-    with visit(browser, f"{(tmp_path / 'site').as_uri()}/light.html") as page:
-        page.locator("#latent-manifold").scroll_into_view_if_needed()
-        alert = page.locator("#latent-manifold [role=alert]")
-        alert.wait_for()
-        assert "can't be read" in alert.inner_text()
-
-
-def test_the_forms_data_and_pictures_are_what_they_say(shown):
-    page = (shown / "light.html").read_text(encoding="utf-8")
-    for part in page.split('data-vbook-widget="')[1:]:
-        payload = json.loads(part.split('<script type="application/json">')[1].split("</script>")[0])
-        assert payload["title"] and payload["question"]["options"]
-        picture = base64.b64decode(part.split("data:image/png;base64,")[1].split('"')[0])
-        assert picture.startswith(b"\x89PNG")
+def test_the_home_page_starts_with_the_plane_alive(browser, built_site):
+    address = f"{built_site.as_uri()}/book/index.html"
+    with visit(browser, address) as page:
+        root = page.locator("#latent-manifold")
+        page.wait_for_function(READY, arg="latent-manifold")
+        page.wait_for_function("() => document.querySelector('#latent-manifold .vw-status').textContent !== ''")
+        assert root.locator(".vw-question").count() == 0 and root.locator(".vw-plane").is_visible()
+        assert root.locator("input[value=tiles]").is_checked() and root.locator("input[value=u]").is_checked()
+        root.locator(".vw-plane").focus()
+        page.keyboard.press("ArrowRight")  # a seventieth of the unit square
+        shows(page, (torch.distributions.Normal(0, 1).icdf(torch.tensor(0.5 + 1 / 70)).item(), 0.0), tolerance=0.01)
+        assert page.complaints == []
+    with visit(browser, address, java_script_enabled=False) as page:
+        picture = page.locator("#latent-manifold .vw-static")
+        assert picture.is_visible() and "handwritten digits" in picture.get_attribute("alt")

@@ -88,14 +88,16 @@ def _address(server, log: Path, seconds: float = PATIENCE / 1000) -> str:
 
 @contextmanager
 def opened(browser, lab, name):
-    """The page of a notebook, its kernel ready and the first cell chosen."""
+    """The page of a notebook, its kernel ready."""
     context = browser.new_context(viewport={"width": 1280, "height": 1400})
     try:
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
+        page.said = []  # by the page's own scripts
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
         page.goto(f"{lab}/lab/workspaces/{name}/tree/{name}.ipynb", wait_until="domcontentloaded")
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-        page.locator(".jp-CodeCell .cm-content").first.click()
         page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', state="attached")
         yield page
     finally:
@@ -105,8 +107,21 @@ def opened(browser, lab, name):
 def until(page, what, seconds=PATIENCE / 1000):
     end = time.monotonic() + seconds
     while not what():
-        assert time.monotonic() < end, page.locator("body").inner_text()
+        assert time.monotonic() < end, "\n".join([page.locator("body").inner_text(), *page.said[-20:]])
         page.wait_for_timeout(100)
+
+
+def run(page, number):
+    """Run a cell; asked again while nothing comes of it, for what is asked of a kernel before it is connected is lost."""
+    cell = page.locator(".jp-CodeCell").nth(number)
+
+    def begun():
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_timeout(2000)
+        return re.search(r"[\d*]", cell.locator(".jp-InputPrompt").inner_text())
+
+    until(page, begun)
 
 
 def test_play_trains_in_jupyterlab_and_pause_holds(browser, lab):
@@ -123,7 +138,7 @@ def test_play_trains_in_jupyterlab_and_pause_holds(browser, lab):
             found = re.search(r"bound (-[\d.]+) nats", said())
             return float(found[1]) if found else float("nan")
 
-        page.keyboard.press("Shift+Enter")
+        run(page, 0)
         play = page.get_by_role("button", name="Play")
         play.wait_for()
         assert step() == 0
@@ -145,9 +160,9 @@ def test_play_trains_in_jupyterlab_and_pause_holds(browser, lab):
 
 def test_the_explorer_runs_in_jupyterlab_and_its_state_goes_both_ways(browser, lab):
     with opened(browser, lab, "plane") as page:
-        page.keyboard.press("Shift+Enter")
+        run(page, 0)
         root = page.locator("[data-vbook-widget=latent-manifold].vw-on")
-        root.wait_for()
+        until(page, root.is_visible)
         root.get_by_role("button", name="Just show me").click()
         numbers = root.locator(".vw-numbers dd").first
         assert numbers.inner_text() == "0.00, 0.00"
@@ -155,11 +170,9 @@ def test_the_explorer_runs_in_jupyterlab_and_its_state_goes_both_ways(browser, l
         for _ in range(3):
             page.keyboard.press("ArrowRight")
         until(page, lambda: numbers.inner_text() == "0.34, 0.00")  # three steps of 8/70
-        page.locator(".jp-CodeCell .cm-content").nth(1).click()
-        page.keyboard.press("Shift+Enter")
+        run(page, 1)
         until(page, lambda: "at 0.342857" in page.locator(".jp-CodeCell").nth(1).inner_text())
-        page.locator(".jp-CodeCell .cm-content").nth(2).click()
-        page.keyboard.press("Shift+Enter")
+        run(page, 2)
         until(page, lambda: numbers.inner_text() == "1.00, −1.00")
         painted = root.locator(".vw-decoded").evaluate("(canvas) => canvas.toDataURL()")
         with torch.no_grad():

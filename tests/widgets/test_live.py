@@ -9,16 +9,20 @@ import time
 import nbformat
 import pytest
 import torch
+from torch.distributions import Bernoulli, Independent, Normal
 
-from vbook.bounds import log_weights
+from vbook.bounds import elbo, log_weights
+from vbook.errors import VbookError
 from vbook.evaluation import log_px
 from vbook.models.linear_gaussian import LinearGaussian
-from vbook.models.vae import vae
+from vbook.models.vae import VAE, vae
 from vbook.site.transform import transform
+from vbook.training import fit
 from vbook.widgets.base import VIEW
 from vbook.widgets.live import compare_live, posterior_live, train_live
 from vbook.widgets.live.base import Ended, Job, Live, shown
-from vbook.widgets.live.posterior import exact_posterior
+from vbook.widgets.live.exact import exact_posterior
+from vbook.widgets.live.training import digits
 
 
 def until(what, seconds=60):
@@ -204,6 +208,7 @@ def test_architectures_are_trained_and_compared():
     assert again.valid == small.valid
     widget.clear_button.click()
     assert widget.runs == [] and widget.table.value == widget.picture.value == ""
+    assert "Ready" in widget.status.value  # and no longer of a run that is forgotten
 
 
 def test_a_stopped_comparison_leaves_no_row_and_a_failed_one_its_error():
@@ -216,6 +221,109 @@ def test_a_stopped_comparison_leaves_no_row_and_a_failed_one_its_error():
     widget.train_button.click()
     widget.job.thread.join(60)
     assert "VbookError" in widget.errors.value and not widget.train_button.disabled
+    assert "Stopped" in widget.status.value
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"z_dim": 0}, "z_dim must be a positive integer, got 0"),
+        ({"z_dim": 999}, "1 to 20 latents, not 999"),
+        ({"lr": 5.0}, "a rate from 0.0001 to 0.1, not 5"),
+        ({"lr": "fast"}, "lr must be a positive number"),
+        ({"hidden": (0,)}, r"hidden\[0\] must be a positive integer"),
+        ({"hidden": "wide"}, r"hidden\[0\] must be a positive integer"),
+        ({"steps": 0}, "steps must be a positive integer"),
+        ({"batch_size": 1.5}, "batch_size must be a positive integer"),
+        ({"seed": "a"}, "seed must be a whole number"),
+        ({"hidden": 10**9}, "4 hidden layers of 1,024 units, not 1 of up to 1,000,000,000"),
+        ({"hidden": (10,) * 500}, "not 500 of up to 10"),
+        ({"steps": 10**30}, "at most 1,000,000 steps"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_at_once(given, words):
+    with pytest.raises(VbookError, match=words):
+        train_live(**given)
+
+
+def test_a_model_with_broken_weights_is_told_in_words():
+    model = vae(784, 2, (5,))
+    model.decoder.net[0].weight.data.fill_(float("nan"))
+    with pytest.raises(VbookError, match=r"of image 0 isn.t finite"):
+        posterior_live(model, torch.zeros(1, 784))
+
+
+@pytest.mark.parametrize("given", [{"steps": 0}, {"steps": 1.5}, {"lr": -1}, {"lr": "fast"}, {"batch_size": 0}])
+def test_a_comparison_that_cannot_be_is_refused_at_once(given):
+    with pytest.raises(VbookError, match=f"{next(iter(given))} must be a positive"):
+        compare_live(**given)
+
+
+def test_a_comparison_at_a_rate_where_nothing_is_learnt_is_refused():
+    with pytest.raises(VbookError, match=r"a rate from 0\.0001 to 0\.1, not 0\.5"):
+        compare_live(lr=0.5)
+    assert "nats" in compare_live(lr=0.1).static()[1]
+
+
+class _Other(VAE):
+    """Somebody's own, with a slip in one part; and it keeps what its bound is made of."""
+
+    def __init__(self, z_dim=2, q="", loose=""):
+        inner = vae(784, 2, (5,), seed=0)
+        super().__init__(inner.encoder, inner.decoder, z_dim)
+        self.q, self.loose, self.kept = q, loose, None
+
+    def encode(self, x):
+        self.kept = super().encode(x)
+        return Independent(Normal(self.kept.mean, 1), 1) if self.q else self.kept
+
+    def decode(self, z):
+        p = super().decode(z)
+        return Bernoulli(probs=p.mean) if self.loose == "decode" else p
+
+    def prior(self):
+        return Normal(torch.zeros(2), 1) if self.loose == "prior" else super().prior()
+
+
+class _Strange:
+    """Somebody's own model, whose encoder gives a tensor."""
+
+    def __init__(self, **parts):
+        vars(self).update(parts)
+
+    encode = decode = prior = staticmethod(lambda x=None: x)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"images": torch.zeros(0, 784)}, r"at least one data point and have shape \(N, D\), got \(0, 784\)"),
+        ({"images": [[0.0] * 784]}, "got list"),
+        ({"images": torch.full((3, 784), float("nan"))}, "3 of 3 data points hold NaN"),
+        ({"images": torch.zeros(3, 784, dtype=torch.complex64)}, "floating-point"),
+        ({"images": torch.zeros(3, 784).to_sparse()}, "one by one"),
+        ({"model": "a model"}, "str hasn't"),
+        ({"model": _Strange()}, "_Strange hasn't"),
+        ({"model": _Strange(z_dim=2)}, "don't give distributions as vbook's models do"),
+        ({"model": _Other(q="independent")}, "Independent has no map z = g"),
+        ({"model": _Other(z_dim=3)}, r"q.mean has the shape \(1, 2\) for one image, where \(1, 3\) is meant"),
+        ({"model": _Other(loose="prior")}, r"p\(z\).log_prob has the shape \(1, 2\)"),
+        ({"model": _Other(loose="decode")}, r"p\(x|z\).log_prob has the shape \(1, 784\)"),
+        ({"images": torch.full((3, 784), 255.0)}, r"takes x for probabilities, but its values lie in \[255, 255\]"),
+        ({"images": torch.zeros(3, 64), "shape": (8, 8)}, "does not fit data points of shape"),
+        ({"shape": "8x8"}, "two positive integers"),
+        ({"shape": (-1, 8)}, "two positive integers"),
+        ({"shape": (4, 4, 4)}, "two positive integers"),
+    ],
+)
+def test_no_images_or_no_model_is_told_in_words(given, words):
+    model = vae(784, 2, (5,))
+    with pytest.raises(VbookError, match=words):
+        posterior_live(**({"model": model, "images": torch.zeros(1, 784)} | given))
+
+
+def test_one_hidden_layer_may_be_given_as_a_number():
+    assert train_live(hidden=30).model.encoder.net[0].out_features == 30
 
 
 def test_the_grid_s_posterior_is_that_of_the_model_that_can_be_solved():
@@ -269,7 +377,7 @@ def test_the_sliders_decode(explorer):
     explorer.sliders[0].value, explorer.sliders[1].value = 0.5, -1.0
     with torch.no_grad():
         decoded = explorer.model.decode(torch.tensor([0.5, -1.0]))
-    assert torch.allclose(torch.tensor(explorer._decoded.get_array()).flatten(), 1 - decoded.mean, atol=1e-6)
+    assert torch.allclose(torch.tensor(explorer._parts[1].get_array()).flatten(), 1 - decoded.mean, atol=1e-6)
     assert f"log p(x|z) = {decoded.log_prob(explorer.x).item():.1f}" in explorer.status.value
     assert "z = (0.50, -1.00)" in explorer.picture.value
     explorer.draw_button.click()
@@ -288,6 +396,60 @@ def test_a_mean_beyond_the_sliders_widens_them():
     assert [(s.min, s.max) for s in widget.sliders[:3]] == [(-4, 7), (-5, 4), (-4, 4)]
 
 
+def test_a_model_that_trains_on_does_not_move_its_posterior():
+    model = vae(784, 2, (10,), seed=0)
+    widget = posterior_live(model, digits("test"))
+    before = widget.status.value
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight += 0.3
+    widget.index.value = 1
+    widget.index.value = 0
+    assert widget.status.value == before and posterior_live(model, digits("test")).status.value != before
+
+
+def test_an_image_that_cannot_be_taken_leaves_the_one_before_whole(explorer):
+    explorer.index.value = 0
+    before = explorer.x, explorer.exact, explorer.status.value, explorer.picture.value
+    explorer.images = explorer.images.clone()
+    explorer.images[1] = 1e38  # the encoder can't
+    explorer.index.value = 1
+    assert "the model makes of image 1 isn&#x27;t finite" in explorer.errors.value
+    assert explorer.index.value == 0 and before == (explorer.x, explorer.exact, explorer.status.value, explorer.picture.value)
+    explorer.sliders[0].value += 0.1
+    assert explorer.errors.value == "" and "Test image 0" in explorer.picture.value
+    explorer.index.value = 2
+    assert "Test image 2" in explorer.picture.value
+
+
+def test_a_model_that_keeps_its_q_is_copied_all_the_same():
+    model = _Other()
+    fit(model, digits(), elbo, steps=2, batch_size=8, seed=0)
+    assert model.kept.mean.requires_grad
+    before = posterior_live(model, digits("test"))
+    assert before.model is not model and "ELBO" in before.status.value
+
+
+@pytest.mark.parametrize("kept", [threading.Lock(), torch.ones(1, requires_grad=True) * 2])
+def test_a_model_that_cannot_be_copied_is_refused(kept):
+    model = vae(784, 2, (5,))
+    model.last = kept
+    with pytest.raises(VbookError, match="can't be copied: it keeps more than weights"):
+        posterior_live(model, digits("test"))
+
+
+def test_a_decoder_that_takes_no_single_point_is_refused():
+    model = vae(784, 2, (5,))
+    model.decoder.net.insert(1, torch.nn.BatchNorm1d(5))
+    with pytest.raises(VbookError, match="as vbook's models do: expected 2D or 3D input"):
+        posterior_live(model.eval(), digits("test"))
+
+
+def test_half_precision_is_looked_at_in_single():
+    widget = posterior_live(vae(784, 2, (10,)).bfloat16(), digits("test"))
+    assert widget.images.dtype == torch.float32 and "ELBO" in widget.status.value
+
+
 def test_more_latents_have_sliders_and_no_plane():
     widget = posterior_live(vae(784, 5, (10,)), torch.zeros(3, 784))
     assert len(widget.sliders) == 5 and widget.exact is None and widget.errors.value == ""
@@ -295,10 +457,10 @@ def test_more_latents_have_sliders_and_no_plane():
 
 
 def test_what_the_explorer_cannot_show_is_refused():
-    with pytest.raises(Exception, match="sliders for 1 to 12 latents, the model has 20"):
+    with pytest.raises(VbookError, match="sliders for 1 to 12 latents, the model has 20"):
         posterior_live(vae(784, 20, (10,)), torch.zeros(3, 784))
-    with pytest.raises(Exception, match="images"):
-        posterior_live(vae(784, 2, (10,)), torch.zeros(3, 64))
+    with pytest.raises(VbookError, match=r"images \(N, 64\) expected for the shape \(8, 8\), got \(3, 784\)"):
+        posterior_live(vae(784, 2, (10,)), torch.zeros(3, 784), shape=(8, 8))
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,19 @@ def test_the_lines_hold_the_shares_of_the_mass_that_they_promise():
 VARIANCES = [6.0, 0.5]
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_the_ellipse_of_q_lies_k_deviations_from_its_mean(full):
+    found = fitted("product", 1.5, 0.6, full)
+    q = as_q(found)
+    for k in (1, 2):
+        points = torch.tensor(in_javascript(f"return s.ellipsePoints({json.dumps(found)}, {k}, 36)"), dtype=torch.float64)
+        shift = points - q.mean
+        far = (shift * torch.linalg.solve(q.covariance_matrix, shift.T).T).sum(1)  # (z − μ)ᵀ Σ⁻¹ (z − μ)
+        torch.testing.assert_close(far, torch.full((37,), float(k) ** 2, dtype=torch.float64))
+        assert torch.pdist(points[:-1]).min() > 0.01  # all the way round
+    assert len(in_javascript(f"return s.ellipsePoints({json.dumps(found)}, 1)")) == 91  # what is drawn looks round
+
+
 def optimum(floor, variances=VARIANCES):
     return in_javascript(f"return s.freeBits({variances}, 1, {floor})")
 

@@ -1,15 +1,18 @@
-"""The command line: ``vbook run``, ``build``, ``data``, ``reproduce``, ``results``, ``bench``; each loads what it needs."""
+"""The command line: ``vbook run``, ``build``, ``edition``, ``data``, ``reproduce``, ``results``, ``bench``; each
+loads what it needs."""
 
 import codecs
 import errno
 import io
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import vbook
+from vbook.cli.bench import bench_app
 from vbook.cli.sets import DataRoot, data_app
 from vbook.errors import VbookError
 
@@ -22,7 +25,6 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(data_app, name="data")
-bench_app = typer.Typer(help="Speed, as ratios measured side by side.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench")
 
 Profile = Annotated[str, typer.Option("--profile", "-P", help="smoke, laptop or paper.")]
@@ -132,6 +134,30 @@ def build(
     print(f"the site: {build_site(profile=profile, out=out) / 'index.html'}")
 
 
+class Edition(StrEnum):
+    """The forms of the book in one file."""
+
+    PDF = "pdf"
+    ZIP = "zip"
+
+
+@app.command()
+def edition(
+    kind: Annotated[Edition, typer.Argument(help="pdf: to print or to annotate; zip: the site, to open from disk.")],
+    out: Annotated[Path | None, typer.Option(help="The file; by default _build/vbook.pdf or _build/vbook.zip.")] = None,
+):
+    """Make the built site one file: a PDF of the whole book, or an archive that opens without a server.
+
+    \b
+    Example: vbook edition pdf
+    """
+    from vbook import paths
+    from vbook.site.editions import pack, print_book
+
+    make = {Edition.PDF: print_book, Edition.ZIP: pack}[kind]
+    print(f"the book: {make(paths.build('html'), out or paths.build(f'vbook.{kind}'))}")
+
+
 @app.command(hidden=True)
 def browser():
     """Name the browser that the tests of the site use; exit code 1 when there is none."""
@@ -199,23 +225,3 @@ def results(
         print("\n".join([as_text(rows) or "no records and no targets yet", "", *missing_runs()]))
     else:
         print(as_text(rows, everything=True) or "nothing of that kind")
-
-
-@bench_app.command("train")
-def bench_training(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for other programs.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
-    repetitions: Annotated[int, typer.Option(help="Rounds of which the median is taken.")] = 9,
-):
-    """Measure training against the machine's limit and against others (pip install "vbook[bench]"), side by side.
-
-    \b
-    Example: vbook bench train --json
-    """
-    import json
-
-    from vbook.bench import bench_train
-    from vbook.cli.tables import bench_as_text
-
-    found = bench_train(device, repetitions, say=lambda line: print(line, file=sys.stderr))
-    print(json.dumps(found, indent=1) if as_json else bench_as_text(found))

@@ -131,3 +131,31 @@ def bench_as_text(found: dict) -> str:
         f"time grows with examples to the power {found['exponent_examples']:.2f}, with samples {found['exponent_samples']:.2f}"
     ]
     return "\n".join([*lines, f"{found['samples_per_second']:,.0f} samples a second"])
+
+
+def widgets_as_text(found: dict) -> str:
+    """What ``bench_widgets`` found, as lines to read."""
+    words = {
+        "decode_ms": "one decoding, 2 to 500 to 784 (median)",
+        "paint_ms": "pointer's move to its frame (median)",
+        "manifold_ms": "20×20 decoded pictures (median)",
+        "block_ms": "longest block meanwhile",
+    }
+    lines = [f"{found['processor']}, {found['cores']} cores, Chromium {found['browser']}"]
+    for name, text in words.items():
+        verdict = "within" if found["within"][name] else "beyond"
+        lines += [f"{text:<40} {found[name]:8.2f} ms, {verdict} {found['limits'][name]:g}"]
+    return "\n".join(lines)
+
+
+def site_as_text(found: dict) -> str:
+    """What ``bench_site`` found, as lines to read."""
+    wide = max(map(len, found["pages"]))
+    lines = [f"{found['processor']}, {found['cores']} cores, Chromium {found['browser']}, {found['slower']} times slowed"]
+    lines += [f"{'':<{wide}}  text s  plane s  task s  shift     kB"]
+    for name, one in found["pages"].items():
+        plane = "–" if one["widget_s"] is None else f"{one['widget_s']:.2f}"
+        row = f"{one['text_s']:6.2f}  {plane:>7}  {one['task_s']:6.2f}  {one['shift']:5.3f}  {one['bytes'] / 1e3:5.0f}"
+        lines += [f"{name:<{wide}}  {row}"]
+    limits = [f"{key} {found['worst'][key]:.3g} of {limit:g}" for key, limit in found["limits"].items() if found["worst"][key]]
+    return "\n".join([*lines, f"the worst, and its limit: {', '.join(limits)}"])

@@ -106,7 +106,8 @@ def _bundle(output: dict, places: dict) -> dict:
     if VIEW in output["data"] and _PROGRESS.match(data.get("text/plain", "")):
         data = {}
     texts = {mime: _clean(v, places) for mime, v in data.items() if mime.startswith("text/") and isinstance(v, str)}
-    return {"metadata": {}} | output | {"data": data | texts}
+    notes = {mime: note for mime, note in output.get("metadata", {}).items() if mime != VIEW}
+    return output | {"data": data | texts, "metadata": notes}
 
 
 def _clean(text: str, places: dict) -> str:

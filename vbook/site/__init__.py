@@ -15,7 +15,9 @@ FONTS = (
 
 def setup(app) -> dict:
     """Connect the parts; named in ``_config.yml``, called by Sphinx."""
-    from vbook.site import directive, equations, figures, numbers, page, theme
+    from docutils import nodes
+
+    from vbook.site import citations, directive, equations, figures, heights, numbers, page, theme
     from vbook.site.pages import setup_pages
 
     app.add_config_value("vbook_digest", digest(), "env")
@@ -28,20 +30,23 @@ def setup(app) -> dict:
     app.add_node(figures.vbook_picture, html=(figures.visit_picture, None))
     app.add_node(figures.vbook_caption, html=(figures.visit_caption, figures.depart_caption))
     app.add_node(numbers.vbook_number, html=(numbers.visit, numbers.depart))
-    app.add_node(equations.equation_link)
+    for node in (equations.equation_link, citations.cited_work, citations.cited_in):  # gone before a page is written
+        app.add_node(node)
+    app.add_node(nodes.section, override=True, html=(heights.visit_section, heights.depart_section))
     app.add_css_file("vbook-maths.css")
     app.add_css_file("vbook.css", priority=900)
     app.add_js_file("vbook.js", loading_method="defer")
     app.connect("config-inited", theme.configure)
     app.connect("builder-inited", _start)
     app.connect("source-read", read_source)
-    for collect in (directive.collect, figures.collect, equations.collect, numbers.collect):
+    for collect in (directive.collect, figures.collect, equations.collect, numbers.collect, citations.collect):
         app.connect("doctree-read", collect)
     app.connect("env-before-read-docs", _note_read)
     app.connect("env-purge-doc", page.purge)
     app.connect("env-merge-info", page.merge)
     app.connect("env-updated", _check)
     app.connect("doctree-resolved", equations.resolve)
+    app.connect("doctree-resolved", citations.resolve)
     app.connect("build-finished", _finish, priority=900)
     setup_pages(app)
     return {"version": digest()[:12], "parallel_read_safe": True, "parallel_write_safe": True}
@@ -50,17 +55,23 @@ def setup(app) -> dict:
 def digest() -> str:
     """The digest of this extension's own files and of the widgets': when it changes, every page is read again."""
     folders = (Path(__file__).parent, Path(__file__).parent.with_name("widgets"))
-    files = sorted(file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".mjs"))
+    files = sorted(file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".js", ".mjs"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def read_source(app, docname: str, source: list[str]) -> None:
     """Transform a page's source before it is parsed: notebooks as JSON, prose as Markdown."""
+    from sphinx.errors import SphinxError
+
+    from vbook.errors import VbookError
     from vbook.site.details import fold
     from vbook.site.transform import transform
 
     if app.env.doc2path(docname).endswith(".ipynb"):
-        source[0] = json.dumps(transform(json.loads(source[0]), docname))
+        try:
+            source[0] = json.dumps(transform(json.loads(source[0]), docname))
+        except VbookError as error:
+            raise SphinxError(f"the book has mistakes:\n  {error}") from error
     else:
         source[0] = fold(source[0])
 

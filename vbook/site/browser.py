@@ -37,10 +37,17 @@ def _playwrights_own() -> str | None:
 def launch(playwright, program: str | None = None):
     """A headless browser that asks nothing of the network by itself.
 
-    Raises VbookError when no browser is found.
+    Raises VbookError when no browser is found, and when the one that is found doesn't start.
     """
+    from playwright.sync_api import Error
+
     program = program or find()
     if program is None:
         raise VbookError("no Chromium found: set VBOOK_BROWSER, install chromium, or run `playwright install chromium`")
     sandbox = () if hasattr(os, "geteuid") and os.geteuid() else ("--no-sandbox",)  # root has no sandbox to offer
-    return playwright.chromium.launch(executable_path=program, args=[*QUIET, *sandbox])
+    try:
+        return playwright.chromium.launch(executable_path=program, args=[*QUIET, *sandbox])
+    except Error as error:
+        said = [line.strip() for line in str(error).splitlines() if "error while loading" in line or "[err]" in line]
+        why = (said or [str(error).partition("\n")[0]])[-1]
+        raise VbookError(f"the browser {program} doesn't start: {why}; VBOOK_BROWSER names another") from error

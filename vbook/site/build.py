@@ -180,10 +180,12 @@ def _make(work: Path) -> Path:
             warningiserror=True,
             keep_going=True,
         )
-    if isinstance(result, KeyboardInterrupt | OSError):
-        raise result
+    cause = getattr(result, "orig_exc", None) or result  # what a handler of ours raised, Sphinx wraps in words of its own
+    if isinstance(cause, KeyboardInterrupt | OSError):
+        raise cause
     if result:
-        raise VbookError(f"the site could not be built; the one before stays in place.\n{_mistakes(said.getvalue(), result)}")
+        told = str(cause) if isinstance(cause, VbookError) else _mistakes(said.getvalue(), result)
+        raise VbookError(f"the site could not be built; the one before stays in place.\n{told}")
     unfinished.unlink()
     return made
 
@@ -217,9 +219,8 @@ def _no_address_grammars():
 def _mistakes(said: str, result) -> str:
     """The lines of Sphinx's talk that say what is wrong."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
-    lines = [
-        line for line in plain.splitlines() if re.search(r"WARNING|ERROR|CRITICAL|mistakes|^  \S|^\w*(Error|Exception)\b", line)
-    ]
+    telling = re.compile(r"WARNING|ERROR|CRITICAL|mistakes|^  \S|^[\w.]*(Error|Exception)\b")
+    lines = [line for line in plain.splitlines() if telling.search(line)]
     return "\n".join(dict.fromkeys(lines)) or plain[-2000:] or repr(result)
 
 

@@ -34,6 +34,7 @@ DEAD = ("scripts/fontawesome.js*", "vendor/fontawesome", "**/*.map", "**/*.LICEN
 ICON_FONTS = re.compile(r"@font-face\s*\{[^{}]*fontawesome[^{}]*\}")
 ICON = r"\.fa(?:[brs]|-[-\w]+)?(?:::?before)?"
 ICON_RULES = re.compile(rf"(?:(?<=[}}/])|^)\s*{ICON}(?:\s*,\s*{ICON})*\s*\{{[^{{}}]*\}}")
+TAB_STOPS = re.compile(r"""document\.querySelectorAll\(\["pre",[^\]]*\]\.join\(", "\)\)""")
 FAVICON = (
     "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
     "%3Crect width='32' height='32' rx='7' fill='%230072B2'/%3E%3Cpath d='M4 24C10 24 11 8 16 8s6 16 12 16' fill='none' "
@@ -92,6 +93,17 @@ def slim(style: str) -> str:
     return ICON_RULES.sub("", ICON_FONTS.sub("", style))
 
 
+def calm(script: str) -> str:
+    """The theme's script without its search for boxes to scroll: it measures and writes by turns, seconds on a long page.
+
+    ``vbook.js`` gives such boxes their tab stops.
+
+    >>> calm('document.querySelectorAll(["pre",".x"].join(", ")).forEach(f)')
+    '[].forEach(f)'
+    """
+    return TAB_STOPS.sub("[]", script)
+
+
 def finish(outdir: Path, root: str) -> None:
     """Finish every page under ``outdir``, lead from the front door to the ``root`` page, remove what no page uses."""
     if root != "index":
@@ -104,6 +116,8 @@ def finish(outdir: Path, root: str) -> None:
             paths.write_text(file, after)
     theme = outdir / "_static" / "styles" / "pydata-sphinx-theme.css"
     paths.write_text(theme, slim(theme.read_text(encoding="utf-8")))
+    script = outdir / "_static" / "scripts" / "pydata-sphinx-theme.js"
+    paths.write_text(script, calm(script.read_text(encoding="utf-8")))
     for pattern in DEAD:
         for file in sorted((outdir / "_static").glob(pattern)):
             _remove(file)

@@ -1,17 +1,22 @@
 """The pages that are made from data, as directives that write Markdown: here coverage and the state of the book."""
 
 from collections import Counter
+from pathlib import Path
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 
+from vbook.errors import VbookError
 from vbook.ledger import KINDS, Entry, Erratum, Ledger, Verdict, errata, ledger, verdicts
 from vbook.ledger.entries import is_numbered
 from vbook.ledger.verdicts import WORDS
 from vbook.results.target import SOURCES, place_of
 from vbook.site import places
+from vbook.site.citations import References
 from vbook.site.errata_page import Errata
 from vbook.site.generated import Page, table
 from vbook.site.results_page import Results
+from vbook.site.widgets import prose_form
 
 HEADINGS = {
     "section": "Sections",
@@ -29,9 +34,11 @@ HEADINGS = {
 def setup_pages(app) -> None:
     """Register the directives and the ids that coverage and errata link to; called by ``vbook.site.setup``."""
     app.add_directive("vbook-state", State)
+    app.add_directive("vbook-widget", Alive)
     app.add_directive("vbook-results", Results)
     app.add_directive("vbook-coverage", Coverage)
     app.add_directive("vbook-errata", Errata)
+    app.add_directive("vbook-references", References)
     app.connect("doctree-read", places.collect, priority=600)  # after the figures have their captions
     app.connect("env-updated", places.check)
 
@@ -122,3 +129,24 @@ class Coverage(Page):
         if self.arguments[0] not in made:
             raise self.error(f"vbook-coverage takes closed or open, not {self.arguments[0]!r}")
         return self.parse(made[self.arguments[0]])
+
+
+class Alive(Page):
+    """``{vbook-widget} name`` with the picture and the words that stand in, and, as ``start``, what it shows first."""
+
+    required_arguments = 1
+    option_spec = dict.fromkeys(("picture", "alt", "start"), directives.unchanged_required)
+
+    def run(self) -> list[nodes.Node]:
+        """The widget's own HTML; it asks no question here."""
+        if missing := {"picture", "alt"} - set(self.options):
+            raise self.error(f"vbook-widget needs {' and '.join(sorted(missing))}")
+        self.env.note_reread()  # its weights may change
+        file = Path(self.env.doc2path(self.env.docname)).parent / self.options["picture"]
+        seen = self.env.temp_data.setdefault("vbook_widgets", Counter())
+        start, alt = self.options.get("start", ""), self.options["alt"]
+        try:
+            html = prose_form(self.arguments[0], start, file, alt, self.env.docname, seen)
+        except VbookError as error:
+            raise self.error(str(error)) from error
+        return [nodes.raw("", html, format="html")]

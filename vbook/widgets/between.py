@@ -4,7 +4,7 @@ from vbook.widgets.base import Widget
 from vbook.widgets.points import DIGITS, FACES, numerals, one_of_each, pictures, points, spread_out
 
 QUESTION = {
-    "text": "You go from a seven to a two, straight from point to point in the latent plane, and decode eight steps. "
+    "text": "You go from a seven to a two, straight from point to point in the latent plane, and decode nine points. "
     "What do the pictures in between show?",
     "options": [
         {

@@ -18,8 +18,13 @@ def source() -> str:
     """All modules in one scope, without their imports and exports; each widget's in a scope of its own."""
     widgets = {file.stem: _plain(file) for file in sorted((STATIC / "widgets").glob("*.js"))}
     scopes = [f'"{name}": (() => {{\n{text}\nreturn {_camel(name)};\n}})(),' for name, text in widgets.items()]
-    parts = [*(_plain(STATIC / f"{name}.js") for name in SHARED), "const WIDGETS = {", *scopes, "};", _plain(STATIC / "main.js")]
+    parts = [*(module(name) for name in SHARED), "const WIDGETS = {", *scopes, "};", module("main")]
     return "\n".join(parts)
+
+
+def module(name: str) -> str:
+    """A shared module's text for a scope that has what it imports."""
+    return _plain(STATIC / f"{name}.js")
 
 
 def _plain(file: Path) -> str:

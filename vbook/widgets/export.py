@@ -1,6 +1,8 @@
 """A trained network in the form that the pages' runtime reads: its layers in words, its weights as bytes."""
 
 import base64
+import json
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +20,10 @@ ACTIVATIONS = {nn.Tanh: "tanh", nn.ReLU: "relu", nn.Softplus: "softplus", nn.Sig
 
 @dataclass(frozen=True)
 class Network:
-    """A network for the page: ``spec`` names sizes, layers, head and number format; ``weights`` are the bytes, layer by layer."""
+    """A network for the page: ``spec`` names sizes, layers, head and number format; ``weights`` are the bytes, layer by layer.
+
+    The spec's ``crc32`` is that of all else in it, as JSON without spaces, and of the weights behind it.
+    """
 
     spec: dict
     weights: bytes
@@ -35,12 +40,15 @@ def export(part: nn.Module, weights: str = "float16", points: Tensor | None = No
     float32: they carry most of the error and next to no bytes. With ``points`` (N, inputs), inputs of the kind that the page
     will show, the numbers n are chosen for the smallest error there (see ``rounded``).
 
-    Raises VbookError for a network that the runtime can't run (naming its first such part), for weights that are not finite, and
-    for more bytes of base64 than ``limit``.
+    Raises VbookError for a network that the runtime can't run (naming its first such part), for points that it can't take, for
+    weights that are not finite, and for more bytes of base64 than ``limit``.
     """
     if weights not in WEIGHTS:
         raise VbookError(f"weights go into pages as {', '.join(WEIGHTS)}, not as {weights!r}")
     head = _head(part)
+    _check_layers(part, head)
+    if points is not None:
+        _check_points(points, part.net[0].in_features)
     layers, pieces = [], []
     x = None if points is None else points.detach().to(part.net[0].weight)
     for index, layer in enumerate(part.net):
@@ -57,18 +65,50 @@ def export(part: nn.Module, weights: str = "float16", points: Tensor | None = No
     if size > limit:
         raise VbookError(f"the network takes {size:,} bytes of a page as {weights}, more than {limit:,}")
     spec = {"inputs": layers[0][1], "layers": layers, "head": head, "weights": weights, "bytes": len(blob)}
-    return Network(spec, blob)
+    words = json.dumps(spec, separators=(",", ":")).encode()
+    return Network(spec | {"crc32": zlib.crc32(words + blob)}, blob)
 
 
 def _head(part: nn.Module) -> str:
-    if isinstance(part, BernoulliDecoder):
+    kind = type(part)  # a class made from one of these may compute something else
+    if kind not in (BernoulliDecoder, GaussianDecoder, GaussianEncoder):
+        known = "BernoulliDecoder, GaussianDecoder, GaussianEncoder"
+        raise VbookError(f"pages run {known} of vbook.networks, not {kind.__name__}")
+    if any(module._forward_hooks or module._forward_pre_hooks for module in part.modules()):
+        raise VbookError("pages run a network without its hooks, and this one has some")
+    if kind is BernoulliDecoder:
         return "bernoulli"
-    if isinstance(part, GaussianDecoder):
-        return "gaussian-sigmoid" if part.sigmoid_mean else "gaussian"
-    if isinstance(part, GaussianEncoder):
-        return "gaussian"
-    known = "BernoulliDecoder, GaussianDecoder, GaussianEncoder"
-    raise VbookError(f"pages run {known} of vbook.networks, not {type(part).__name__}")
+    return "gaussian-sigmoid" if kind is GaussianDecoder and part.sigmoid_mean else "gaussian"
+
+
+def _check_layers(part: nn.Module, head: str) -> None:
+    if not isinstance(part.net, nn.Sequential):
+        raise VbookError(f"pages run networks that are nn.Sequential, not {type(part.net).__name__}")
+    layers = list(part.net)
+    if not layers or type(layers[0]) is not nn.Linear:
+        first = type(layers[0]).__name__ if layers else "nothing"
+        raise VbookError(f"pages run networks that begin with Linear, this one begins with {first}")
+    width = layers[0].in_features
+    for index, layer in enumerate(layers):
+        if type(layer) is nn.Linear:
+            if layer.in_features != width:
+                raise VbookError(f"layer {index} takes {layer.in_features} numbers, the one before gives {width}")
+            sizes = [(layer.weight, (layer.out_features, width)), (layer.bias, (layer.out_features,))]
+            if any(p is not None and (p.shape != size or not p.is_floating_point()) for p, size in sizes):
+                raise VbookError(f"layer {index} has weights of another shape than its sizes, or no real numbers")
+            width = layer.out_features
+    if width < 1 or layers[0].in_features < 1 or (head != "bernoulli" and width % 2):
+        raise VbookError(f"a network with {layers[0].in_features} inputs and {width} outputs has no {head} head")
+
+
+def _check_points(points: Tensor, inputs: int) -> None:
+    if not isinstance(points, Tensor) or not points.is_floating_point():
+        found = getattr(points, "dtype", type(points).__name__)
+        raise VbookError(f"points must be a tensor of floating-point numbers, not {found}")
+    if points.ndim != 2 or not len(points) or points.shape[1] != inputs:
+        raise VbookError(f"points for this network have the shape (N, {inputs}) with N > 0, not {tuple(points.shape)}")
+    if not (points.abs() < 1e6).all():
+        raise VbookError("points must be finite and below a million")
 
 
 def _activation(layer: nn.Module, index: int) -> str:
@@ -82,8 +122,8 @@ def _activation(layer: nn.Module, index: int) -> str:
 
 
 def _linear(layer: nn.Linear, kind: str, name: str, x: Tensor | None) -> list[bytes]:
-    weight = layer.weight.detach().double().cpu()
-    bias = torch.zeros(len(weight)).double() if layer.bias is None else layer.bias.detach().double().cpu()
+    weight = layer.weight.detach().cpu().double()
+    bias = torch.zeros(len(weight)).double() if layer.bias is None else layer.bias.detach().cpu().double()
     if not (weight.isfinite().all() and bias.isfinite().all()):
         raise VbookError(f"{name} has weights that are not finite")
     if kind != "int8":
@@ -123,5 +163,6 @@ def _packed(values: Tensor, kind: str, name: str) -> bytes:
     with np.errstate(over="ignore"):
         kept = values.numpy().astype({"float32": "<f4", "float16": "<f2"}[kind])
     if not np.isfinite(kept).all():
-        raise VbookError(f"{name} has weights above 65504, too large for float16: export it as float32 or int8")
+        advice = ": export it as float32 or int8" if kind == "float16" else ""
+        raise VbookError(f"{name} has weights above {np.finfo(kept.dtype).max:g}, too large for {kind}{advice}")
     return kept.tobytes()

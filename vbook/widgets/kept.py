@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from vbook.errors import VbookError
 from vbook.results.record import read_record, record_path
 
+FORM = 2  # of the scripts that hand a network over: the pages' runtime reads this one
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -17,9 +19,9 @@ class Kept:
     weights: str  # int8 where the test of parity holds with it
 
     def file(self) -> str:
-        """The name of its script, which changes with the weights."""
+        """The name of its script, which changes with the weights and with the script's form."""
         entry = read_record(record_path(self.record)).artefacts[self.part]
-        return f"{self.record}.{self.part}.{self.weights}.{entry['sha256'][:12]}.js"
+        return f"{self.record}.{self.part}.{self.weights}.{entry['sha256'][:12]}.{FORM}.js"
 
 
 KEPT = {

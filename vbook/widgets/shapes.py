@@ -6,7 +6,7 @@ from vbook.widgets.base import Widget
 
 QUESTION = {
     "text": "x is the sum of two latents and a little noise. The noise gets smaller and smaller. What does the gap between "
-    "log p(x) and the ELBO of the best factorised q do?",
+    "log\N{NO-BREAK SPACE}p(x) and the ELBO of the best factorised q do?",
     "options": [
         {
             "text": "It shrinks: there is less left to guess",
@@ -28,8 +28,9 @@ QUESTION = {
     ],
 }
 QUESTION2 = {
-    "text": "The second direction of the data varies less than the noise, and the ELBO silences its latent. With free bits its "
-    "first λ = 0.5 nats cost nothing. How does the ELBO of that optimum compare with the best ELBO?",
+    "text": "The second direction of the data varies less than the noise, and the ELBO silences its latent. With free bits "
+    "its first λ\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.5 nats cost nothing. How does the ELBO of that optimum compare with "
+    "the best ELBO?",
     "options": [
         {
             "text": "It is higher: the latent says something",

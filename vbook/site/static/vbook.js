@@ -1,5 +1,5 @@
-// What a page does beyond HTML and CSS: it places provenance cards, previews equations, zooms figures and keeps
-// every box that scrolls within reach of the keyboard. The page is readable without it.
+// What a page does beyond HTML and CSS: it places provenance cards, previews equations and works, zooms figures, copies
+// code and keeps every box that scrolls within reach of the keyboard. The page is readable without it.
 "use strict";
 
 function place(card, anchor) {
@@ -11,33 +11,40 @@ function place(card, anchor) {
   card.style.inset = `${above >= gap ? above : at.bottom + gap}px auto auto ${left}px`;
 }
 
-// Numbers: the card is in the page already, it is only moved to where it is read.
+// Numbers: the card is in the page already, it is only moved to where it is read; out of its section, which would clip it.
 for (const number of document.querySelectorAll(".vbook-number")) {
   const tip = document.getElementById(number.getAttribute("aria-describedby"));
-  const show = () => { tip.classList.remove("dismissed"); place(tip, number); };
+  const show = () => {
+    if (tip.parentNode !== document.body) document.body.append(tip);
+    tip.classList.add("open");
+    place(tip, number);
+  };
+  const hide = () => tip.classList.remove("open");
   number.addEventListener("mouseenter", show);
   number.addEventListener("focus", show);
-  number.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.classList.add("dismissed"); });
+  number.addEventListener("mouseleave", () => { if (document.activeElement !== number) hide(); });
+  number.addEventListener("blur", hide);
+  number.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 }
 
-// Equations: what a link points to, on this page or (as a template that the build left) on another.
+// Equations and works: what a link points to, on this page or (as a template that the build left) on another.
 let preview = null;
 function closePreview() { preview?.remove(); preview = null; }
-function equationOf(link) {
+function targetOf(link) {
   const href = link.getAttribute("href");
   if (href.startsWith("#")) return document.getElementById(href.slice(1))?.querySelector(".vbook-eq-math")?.cloneNode(true);
   return document.querySelector(`template[data-preview="${CSS.escape(href)}"]`)?.content.cloneNode(true);
 }
-for (const link of document.querySelectorAll("a.vbook-eqref")) {
+for (const link of document.querySelectorAll("a.vbook-eqref, a.vbook-cite")) {
   let timer = 0;
   const open = () => {
     closePreview();
-    const equation = equationOf(link);
-    if (!equation) return;
+    const target = targetOf(link);
+    if (!target) return;
     preview = document.createElement("div");
     preview.className = "vbook-preview";
     preview.setAttribute("aria-hidden", "true");
-    preview.append(equation);
+    preview.append(target);
     document.body.append(preview);
     place(preview, link);
   };
@@ -69,18 +76,47 @@ for (const link of document.querySelectorAll("a.vbook-zoom")) {
   });
 }
 
-// A box whose content is wider than itself can be reached with the Tab key, another is not a stop on the way.
-const boxes = document.querySelectorAll(".vbook-eq-math, .pst-scrollable-table-container, .cell_output .output, .cell_output .output pre, .highlight pre");
+// A box whose content is wider than itself can be reached with the Tab key, another is not a stop on the way. Only boxes near the
+// screen are measured: to measure one that is far away would lay out all that is skipped before it.
+const near = new Set();
 function reach() {
-  for (const box of boxes) {
-    const scrolls = box.scrollWidth > box.clientWidth + 1;
-    box.classList.toggle("scrolls", scrolls);
-    if (scrolls) box.tabIndex = 0;
+  const boxes = [...near], wide = boxes.map((box) => box.scrollWidth > box.clientWidth + 1); // all are read before one is written: one layout
+  boxes.forEach((box, k) => {
+    if (box.classList.contains("scrolls") === wide[k]) return;
+    box.classList.toggle("scrolls", wide[k]);
+    if (wide[k]) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
-  }
+  });
 }
+const watcher = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) if (isIntersecting) near.add(target); else near.delete(target);
+  reach();
+}, { rootMargin: "50% 0px" });
+for (const box of document.querySelectorAll(".vbook-eq-math, .pst-scrollable-table-container, .cell_output .output, .cell_output .output pre, .highlight pre")) watcher.observe(box);
 new ResizeObserver(reach).observe(document.body);
-document.fonts?.ready.then(reach);
+document.fonts?.addEventListener("loadingdone", reach);
+
+// Code: a button that copies it, made when the cell comes near the screen, for to make all of them takes a long page a while.
+const code = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) if (isIntersecting) { code.unobserve(target); addCopyButton(target); }
+}, { rootMargin: "50% 0px" });
+for (const box of document.querySelectorAll("div.highlight")) code.observe(box);
+function addCopyButton(box) {
+  const button = document.createElement("button");
+  const say = (done) => { button.setAttribute("aria-label", done ? "Copied" : "Copy this code"); button.classList.toggle("done", done); };
+  button.type = "button";
+  button.className = "copybtn";
+  say(false);
+  button.addEventListener("click", async () => {
+    const text = box.querySelector("pre");
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+      say(true);
+      setTimeout(say, 2000, false);
+    } catch { getSelection().selectAllChildren(text); } // not allowed here: the reader copies what is marked
+  });
+  box.append(button);
+}
 
 // Results: what a reader wants to see of the reported numbers.
 for (const form of document.querySelectorAll("form.vbook-filter")) {

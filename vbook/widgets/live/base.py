@@ -79,9 +79,8 @@ class Live:
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         fig, alt = self.static()
-        data, size = static_and_live(fig, alt, self.tone, self.view)
-        notes = {"image/png": size, "needs_background": "light"}
-        notes["vbook"] = {"caption": self.sentence, "alt": alt, "tone": self.tone}
+        data, notes = static_and_live(fig, alt, self.tone, self.view)
+        notes |= {"needs_background": "light", "vbook": {"caption": self.sentence, "alt": alt, "tone": self.tone}}
         return data | {"text/plain": self.sentence}, notes
 
     def _ipython_display_(self):

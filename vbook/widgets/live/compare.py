@@ -13,7 +13,7 @@ from vbook.networks import ACTIVATIONS
 from vbook.plots import PALETTE, figure
 from vbook.training import fit
 from vbook.widgets.live.base import EVERY, Job, Live, shown
-from vbook.widgets.live.training import digits
+from vbook.widgets.live.training import check_run, digits
 
 MOST = 10  # runs in the picture
 
@@ -93,6 +93,8 @@ class CompareLive(Live):
         """Forget the runs so far."""
         self.runs.clear()
         self.list()
+        if self.job is None or not self.job.alive:
+            self.say("Ready: choose an architecture.")
 
     def _buttons(self, running: bool) -> None:
         self.train_button.disabled, self.stop_button.disabled = running, not running
@@ -103,6 +105,9 @@ class CompareLive(Live):
             self.runs.append(self.trained(*choice, job=job))
             self.say(f"Over: {self.runs[-1].name} reaches {self.runs[-1].valid} nats on the validation images.")
             self.list()
+        except Exception:
+            self.say("Stopped: the run is not in the table.")
+            raise
         finally:
             self._buttons(False)
 
@@ -173,6 +178,8 @@ def _row(run: Run, best: bool) -> str:
 def compare_live(steps: int = 1000, lr: float = 1e-3, batch_size: int = 64) -> CompareLive:
     """Choose hidden units, activation, latents and a seed; each run trains for ``steps`` steps and joins the table.
 
-    The bounds are ELBOs with the KL in closed form and eight draws an image; ``.runs`` has the numbers.
+    The bounds are ELBOs with the KL in closed form and eight draws an image; ``.runs`` has the numbers. Raises VbookError for
+    sizes and rates that are not positive, for rates above 0.1 and below 0.0001, and for more than a million steps.
     """
+    check_run(steps, lr, batch_size)
     return CompareLive(steps, lr, batch_size)

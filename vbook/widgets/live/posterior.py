@@ -1,11 +1,11 @@
 """The posterior of one image: sliders for the latents, the decoded picture, and for two latents the exact posterior beside q."""
 
+import contextlib
+import copy
 import functools
 import math
-from dataclasses import dataclass
 
 import ipywidgets
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,60 +14,12 @@ from vbook.errors import VbookError
 from vbook.models.vae import vae
 from vbook.plots import PALETTE, density_contours, ellipse, figure
 from vbook.training import fit
+from vbook.training.checks import check_images, in_words
 from vbook.widgets.live.base import Live, shown
+from vbook.widgets.live.exact import Exact, exact_posterior, log_joint
 from vbook.widgets.live.training import digits
 
 MOST_LATENTS = 12
-NEGLIGIBLE, FAINT = 25.0, 7.0  # nats below the peak: what an integral may leave out, and a picture
-
-
-@dataclass(frozen=True)
-class Exact:
-    """The posterior of x on a grid, and how far q is from it; nats."""
-
-    box: tuple[float, float, float, float]  # z1 from, to, z2 from, to: where its density is above a thousandth of its peak's
-    log_px: float
-    elbo: float
-
-    @property
-    def gap(self) -> float:
-        """KL(q(z|x) || p(z|x)), thesis (2.11)."""
-        return self.log_px - self.elbo
-
-
-@torch.no_grad()
-def log_joint(model, x: Tensor, z: Tensor) -> Tensor:
-    """log p(x, z) of one image x (D,) at points z (N, Z), a few thousand at a time; (N,) nats."""
-    return torch.cat([model.prior().log_prob(part) + model.decode(part).log_prob(x) for part in z.split(2000)]).double()
-
-
-@torch.no_grad()
-def exact_posterior(model, x: Tensor, n: int = 81, reach: float = 5.0) -> Exact:
-    """p(z|x) of a model with two latents by quadrature: a coarse grid finds where it lies, a fine one there takes the integral.
-
-    The ELBO of q comes from Gauss-Hermite quadrature with 20 x 20 points.
-    """
-    q, like = model.encode(x[None]), next(iter(model.parameters()))
-    reach = max(reach, 1 + q.mean.abs().max().item())
-    box = (-reach, reach, -reach, reach)
-    for _ in range(3):
-        axes = [torch.linspace(low, high, n, dtype=like.dtype, device=like.device) for low, high in (box[:2], box[2:])]
-        values = log_joint(model, x, torch.cartesian_prod(*axes)).reshape(n, n)
-        cell = [float(axis[1] - axis[0]) for axis in axes]
-        log_px = values.flatten().logsumexp(0).item() + math.log(cell[0] * cell[1])
-        box, seen = (_around(axes, cell, values > values.max() - depth) for depth in (NEGLIGIBLE, FAINT))
-    nodes, weights = (torch.tensor(a) for a in np.polynomial.hermite_e.hermegauss(20))
-    eps = torch.cartesian_prod(nodes, nodes).to(like)
-    share = torch.cartesian_prod(weights, weights).prod(1) / (2 * math.pi)
-    z = q.transport(eps[:, None])[:, 0]  # (400, 2)
-    elbo = (share.to(like.device) * (log_joint(model, x, z) - q.log_prob(z[:, None])[:, 0].double())).sum().item()
-    return Exact(seen, log_px, elbo)
-
-
-def _around(axes, cell, near: Tensor) -> tuple:
-    """The limits of the points marked in ``near`` (n, n), one cell wider on each side."""
-    along = zip(axes, cell, (near.any(1), near.any(0)), strict=True)
-    return tuple(v for axis, step, kept in along for v in (float(axis[kept].min()) - step, float(axis[kept].max()) + step))
 
 
 @functools.cache
@@ -93,8 +45,7 @@ class PosteriorLive(Live):
             raise VbookError(f"images (N, {math.prod(shape)}) expected for the shape {shape}, got {tuple(images.shape)}")
         if not 1 <= model.z_dim <= MOST_LATENTS:
             raise VbookError(f"there are sliders for 1 to {MOST_LATENTS} latents, the model has {model.z_dim}")
-        like = next(model.parameters(), images) if isinstance(model, torch.nn.Module) else images
-        self.model, self.images, self.shape = model, images.to(like), shape  # the model may be on another device
+        self.model, self.images, self.shape = model, images, shape
         wide = {"style": {"description_width": "initial"}, "layout": ipywidgets.Layout(width="20em")}
         self.index = ipywidgets.IntSlider(0, min=0, max=len(images) - 1, description="image", continuous_update=False, **wide)
         self.sliders = [
@@ -103,14 +54,14 @@ class PosteriorLive(Live):
         self.mean_button = ipywidgets.Button(description="To q's mean", tooltip="Set the latents to the mean of q(z|x)")
         self.draw_button = ipywidgets.Button(description="Draw from q", tooltip="Set the latents to a draw from q(z|x)")
         self.noise = torch.Generator().manual_seed(0)
-        self.quiet = False
+        self.quiet, self.at = False, 0
         self.assemble([self.index, self.mean_button, self.draw_button], self.sliders, self.picture)
         self.index.observe(self.choose, "value")
         for slider in self.sliders:
             slider.observe(self.move, "value")
         self.mean_button.on_click(self.to_mean)
         self.draw_button.on_click(self.to_draw)
-        self.choose()
+        self._take(0)
 
     @property
     def z(self) -> Tensor:
@@ -120,12 +71,35 @@ class PosteriorLive(Live):
     @shown
     def choose(self, _=None) -> None:
         """Take the image that the slider names: its q, its exact posterior, and the latents at q's mean."""
-        self.x = self.images[self.index.value]
+        if self.quiet:
+            return
+        try:
+            self._take(self.index.value)
+        except Exception:
+            with self._quietly():
+                self.index.value = self.at  # the one that is still shown
+            raise
+
+    def _take(self, at: int) -> None:
+        x = self.images[at]
         with torch.no_grad():
-            self.q = self.model.encode(self.x[None])
-        self.exact = exact_posterior(self.model, self.x) if self.model.z_dim == 2 else None
-        self._build()
-        self._set(self.q.mean[0])
+            q = self.model.encode(x[None])
+            finite = q.mean.isfinite().all() and self.model.decode(q.mean[0]).log_prob(x).isfinite()
+        if not finite:
+            raise VbookError(f"what the model makes of image {at} isn't finite: look at its weights and at the image")
+        exact = exact_posterior(self.model, x) if self.model.z_dim == 2 else None
+        self._parts = self._build(x, q, exact)
+        self.at, self.x, self.q, self.exact = at, x, q, exact
+        self._set(q.mean[0])
+
+    @contextlib.contextmanager
+    def _quietly(self):
+        """Controls may be set without a word to those who watch them."""
+        self.quiet = True
+        try:
+            yield
+        finally:
+            self.quiet = False
 
     @shown
     def move(self, _=None) -> None:
@@ -145,13 +119,10 @@ class PosteriorLive(Live):
         self._set(self.q.transport(eps)[0])
 
     def _set(self, z: Tensor) -> None:
-        self.quiet = True
-        try:
+        with self._quietly():
             for slider, value in zip(self.sliders, z.tolist(), strict=True):
                 slider.min, slider.max = min(slider.min, math.floor(value)), max(slider.max, math.ceil(value))
                 slider.value = value
-        finally:
-            self.quiet = False
         self.update()
 
     def update(self) -> None:
@@ -169,53 +140,106 @@ class PosteriorLive(Live):
 
     def figure(self):
         """Image, decoded picture, and for two latents the plane."""
+        fig, decoded, point = self._parts
         with torch.no_grad():
-            self._decoded.set_data(self._ink(self.model.decode(self.z).mean))
+            decoded.set_data(self._ink(self.model.decode(self.z).mean))
         at = ", ".join(f"{v:.2f}" for v in self.z.tolist())
-        alt = f"Test image {self.index.value}, and the picture that the decoder makes of z = ({at})."
+        alt = f"Test image {self.at}, and the picture that the decoder makes of z = ({at})."
         if self.exact is not None:
             z1, z2 = self.z.tolist()
-            self._point.set_data([z1], [z2])
+            point.set_data([z1], [z2])
             mean = ", ".join(f"{v:.2f}" for v in self.q.mean[0].tolist())
             alt += f" Beside them the contours of the exact posterior and the dashed ellipses of q around ({mean})"
             alt += f"; the gap is {self.exact.gap:.2f} nats."
-        return self._fig, alt
+        return fig, alt
 
     def _ink(self, values: Tensor):
-        return 1 - values.reshape(self.shape).cpu().numpy()
+        return 1 - values.reshape(self.shape).float().cpu().numpy()
 
-    def _build(self) -> None:
-        """The figure of this image; afterwards only the decoded picture and the point move, which is quick."""
-        with_plane = self.exact is not None
-        self._fig, axes = figure(7.0, 3.2, ncols=3, width_ratios=(1, 1, 1.6)) if with_plane else figure(4.6, 2.6, ncols=2)
+    def _build(self, x: Tensor, q, exact: Exact | None):
+        """The figure of an image, and what alone moves in it afterwards, which is quick: the decoded picture and the point."""
+        fig, axes = figure(4.6, 2.6, ncols=2) if exact is None else figure(7.0, 3.2, ncols=3, width_ratios=(1, 1, 1.6))
         for ax, title in zip(axes, ("image x", "decoded z"), strict=False):
-            self._decoded = ax.imshow(self._ink(self.x), cmap="gray", vmin=0, vmax=1)
+            decoded = ax.imshow(self._ink(x), cmap="gray", vmin=0, vmax=1)
             ax.set_title(title)
             ax.set_axis_off()
-        if not with_plane:
-            return
-        ax, mean = axes[2], self.q.mean[0].tolist()
-        tril = getattr(self.q, "scale_tril", None)
-        tril = torch.diag(self.q.stddev[0]) if tril is None else tril[0]
+        if exact is None:
+            return fig, decoded, None
+        ax, mean = axes[2], q.mean[0].tolist()
+        tril = getattr(q, "scale_tril", None)
+        tril = torch.diag(q.stddev[0]) if tril is None else tril[0]
         covariance = (tril @ tril.mT).cpu().numpy()
-        limits = list(self.exact.box)
+        limits = list(exact.box)
         for j in range(2):
             reach = 3 * covariance[j, j] ** 0.5
             limits[2 * j : 2 * j + 2] = [min(limits[2 * j], mean[j] - reach), max(limits[2 * j + 1], mean[j] + reach)]
-        density_contours(ax, lambda points: log_joint(self.model, self.x, points.to(self.images)), limits, n=101)
+        density_contours(ax, lambda points: log_joint(self.model, x, points.to(self.images)), limits, n=101)
         for k in (1, 2):
             ellipse(ax, mean, covariance, k=k)
-        (self._point,) = ax.plot([], [], "P", color=PALETTE["purple"], markersize=10, markeredgecolor="white", label="z")
+        (point,) = ax.plot([], [], "P", color=PALETTE["purple"], markersize=10, markeredgecolor="white", label="z")
         ax.plot([], [], color=PALETTE["vermillion"], linestyle="-", label="p(z|x)")
         ax.plot([], [], color=PALETTE["blue"], linestyle="--", label="q(z|x)")
         ax.legend(frameon=False, fontsize=10, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, columnspacing=1)
         ax.set(xlim=limits[:2], ylim=limits[2:], xlabel="z1", ylabel="z2")
+        return fig, decoded, point
 
 
 def posterior_live(model=None, images: Tensor | None = None, shape: tuple[int, int] = (28, 28)) -> PosteriorLive:
     """Explore the posterior of one of ``images`` (N, D) under ``model``: sliders for up to twelve latents, the decoded picture.
 
-    With two latents the exact posterior is computed on a grid, and with it log p(x) and the gap of q. Without arguments a small
-    model is trained on the embedded digits first, and their test images are shown.
+    With two latents the exact posterior is computed on a grid, and with it log p(x) and the gap of q. The model is taken as it
+    stands, in a copy on the CPU: one that is being trained meanwhile doesn't move the picture. Without arguments a small model is
+    trained on the embedded digits first, and their test images are shown.
+
+    Raises VbookError for what is no model, for images that ``fit`` wouldn't take either or that the model can't encode, for a
+    shape that isn't theirs, and for too many latents.
     """
-    return PosteriorLive(small_model() if model is None else model, digits("test") if images is None else images, shape)
+    images = digits("test") if images is None else images
+    model = small_model() if model is None else model
+    parts = all(callable(getattr(model, part, None)) for part in ("encode", "decode", "prior"))
+    if not parts or type(getattr(model, "z_dim", None)) is not int:
+        raise VbookError(f"a model has encode, decode, prior and a whole number z_dim; {type(model).__name__} hasn't")
+    if not (isinstance(shape, tuple | list) and len(shape) == 2 and all(type(side) is int and side > 0 for side in shape)):
+        raise VbookError(f"shape must be two positive integers, height and width, not {shape!r}")
+    if isinstance(images, Tensor) and not images.is_complex() and images.device.type != "meta":
+        images = images.to(next(model.parameters(), torch.zeros(())) if isinstance(model, torch.nn.Module) else "cpu")
+    check_images(model, images)
+    with in_words(images, 1):
+        _try(model, images[:1])
+    if isinstance(model, torch.nn.Module):
+        model = _copied(model)
+        images = images.to(next(model.parameters(), images).dtype).cpu()
+    return PosteriorLive(model, images, tuple(shape))
+
+
+@torch.no_grad()
+def _try(model, x: Tensor) -> None:
+    """VbookError unless the model makes of one image (1, D) what vbook's own models do."""
+    try:
+        q = model.encode(x)
+        _shaped("q.mean", q.mean, (1, model.z_dim))
+        _shaped("q.log_prob", q.log_prob(q.mean))
+        _shaped("p(x|z).log_prob", model.decode(q.mean).log_prob(x))
+        _shaped("p(z).log_prob", model.prior().log_prob(q.mean))
+        _shaped("p(x|z).log_prob at one z", model.decode(q.mean[0]).log_prob(x[0]), ())
+    except (AttributeError, IndexError, NotImplementedError, TypeError, ValueError) as error:
+        raise VbookError(f"encode, decode and prior don't give distributions as vbook's models do: {error}") from error
+    if not hasattr(q, "transport"):
+        raise VbookError(f"{type(q).__name__} has no map z = g(ε): q needs transport, as the distributions of vbook have it")
+
+
+def _shaped(name: str, value: Tensor, wanted: tuple[int, ...] = (1,)) -> None:
+    if tuple(value.shape) != wanted:
+        raise VbookError(f"{name} has the shape {tuple(value.shape)} for one image, where {wanted} is meant")
+
+
+def _copied(model: torch.nn.Module) -> torch.nn.Module:
+    """The model as it stands now, on the CPU, in single or double precision; VbookError where it can't be copied."""
+    try:
+        model = copy.deepcopy(model).cpu()
+    except (RuntimeError, TypeError) as error:
+        said = str(error).partition(".")[0]
+        raise VbookError(
+            f"a copy of the model is looked at, and this one can't be copied: it keeps more than weights ({said})"
+        ) from error
+    return model.float() if next(model.parameters(), torch.zeros(())).dtype in (torch.float16, torch.bfloat16) else model

@@ -8,12 +8,17 @@ import torch
 
 from vbook.bounds import elbo_analytic_kl
 from vbook.data import load
+from vbook.errors import VbookError
 from vbook.evaluation import evaluate
 from vbook.models.vae import vae
+from vbook.noise import check_seed
 from vbook.plots import PALETTE, figure
 from vbook.training import fit
+from vbook.training.checks import positive
 from vbook.widgets.live.base import EVERY, Job, Live, shown
 
+LATENTS, RATES = 20, (1e-4, 1e-1)  # as far as the sliders go
+WIDEST, DEEPEST, LONGEST = 1_024, 4, 1_000_000  # hidden units, hidden layers, steps: more is not for looking on
 SMOOTH = 20  # steps whose mean is a point of the curve
 
 
@@ -38,15 +43,16 @@ class TrainLive(Live):
         self.pause_button = ipywidgets.Button(description="Pause", icon="pause", tooltip="Hold the training")
         self.reset_button = ipywidgets.Button(description="Reset", icon="undo", tooltip="A fresh model")
         wide = {"style": {"description_width": "initial"}, "layout": ipywidgets.Layout(width="22em")}
-        self.lr = ipywidgets.FloatLogSlider(lr, min=-4, max=-1, step=0.25, description="learning rate", **wide)
-        self.latents = ipywidgets.IntSlider(z_dim, min=1, max=20, description="latents", continuous_update=False, **wide)
+        low, high = map(math.log10, RATES)
+        self.lr = ipywidgets.FloatLogSlider(lr, min=low, max=high, step=0.25, description="learning rate", **wide)
+        self.latents = ipywidgets.IntSlider(z_dim, min=1, max=LATENTS, description="latents", continuous_update=False, **wide)
         self.assemble([self.play_button, self.pause_button, self.reset_button], [self.lr, self.latents], self.picture)
         self.play_button.on_click(self.play)
         self.pause_button.on_click(self.pause)
         self.reset_button.on_click(self.reset)
         self.latents.observe(self.reset, "value")
         self.lr.observe(self._rate, "value")
-        self.rate, self.job = lr, None
+        self.rate, self.job, self.state = lr, None, "Ready"
         self._fig, self._ax = figure(6.4, 3.2)
         (self._train,) = self._ax.plot([], [], color=PALETTE["blue"], linestyle="-", label="training, mean of 20 steps")
         (self._valid,) = self._ax.plot([], [], "o", color=PALETTE["vermillion"], markersize=5, label="validation")
@@ -153,6 +159,15 @@ def _mean(values) -> float:
     return math.fsum(values) / len(values)
 
 
+def check_run(steps: int, lr: float, batch_size: int) -> None:
+    """VbookError for a run that nobody could look on: numbers that aren't positive, too high a rate, too many steps."""
+    positive(steps=steps, lr=lr, batch_size=batch_size)
+    if not RATES[0] <= lr <= RATES[1]:
+        raise VbookError(f"a training to look on has a rate from {RATES[0]:g} to {RATES[1]:g}, not {lr:g}")
+    if steps > LONGEST:
+        raise VbookError(f"a training to look on has at most {LONGEST:,} steps, not {steps:,}")
+
+
 def train_live(
     z_dim: int = 2, lr: float = 1e-3, hidden: tuple[int, ...] = (100,), steps: int = 5000, batch_size: int = 64, seed: int = 0
 ) -> TrainLive:
@@ -160,5 +175,17 @@ def train_live(
 
     The learning rate acts at the next step, another number of latents is a fresh start. ``.model`` is the model as it stands,
     for instance for ``posterior_live(run.model)``.
+
+    Raises VbookError for latents and rates that the sliders don't have, for sizes that are not positive or too large to look on
+    (four hidden layers of 1,024 units, a million steps), and for a bad seed.
     """
+    hidden = tuple(hidden) if isinstance(hidden, tuple | list) else (hidden,)
+    check_run(steps, lr, batch_size)
+    positive(z_dim=z_dim, **{f"hidden[{k}]": size for k, size in enumerate(hidden)})
+    if max(hidden, default=0) > WIDEST or len(hidden) > DEEPEST:
+        found = f"{len(hidden)} of up to {max(hidden):,}"
+        raise VbookError(f"a small VAE has at most {DEEPEST} hidden layers of {WIDEST:,} units, not {found}")
+    if z_dim > LATENTS:
+        raise VbookError(f"the slider has 1 to {LATENTS} latents, not {z_dim}")
+    seed = check_seed(seed)
     return TrainLive(z_dim, lr, hidden, steps, batch_size, seed)

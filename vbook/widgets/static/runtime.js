@@ -3,9 +3,22 @@
 
 /** Bytes of base64 text. */
 export function bytesOf(base64) {
-  const text = atob(base64), bytes = new Uint8Array(text.length);
+  let text;
+  try { text = atob(base64); } catch { throw new Error("it is damaged: its weights are no base64"); }
+  const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
+}
+
+const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
+  for (let k = 0; k < 8; k++) n = n & 1 ? 0xEDB88320 ^ n >>> 1 : n >>> 1;
+  return n;
+});
+/** The checksum of bytes (CRC-32, as in zip files); `before` is that of the bytes before them. */
+export function crc32(bytes, before = 0) {
+  let c = ~before;
+  for (let i = 0; i < bytes.length; i++) c = CRC[(c ^ bytes[i]) & 255] ^ c >>> 8;
+  return ~c >>> 0;
 }
 
 /** The number that 16 bits hold (IEEE 754 binary16). */
@@ -49,17 +62,26 @@ const ACTIVATIONS = {
 
 function linear(inputs, outputs, weight, bias) {
   return (x) => {
-    const y = new Float32Array(outputs);
-    for (let r = 0, w = 0; r < outputs; r++) {
-      let a = 0, b = 0, c = 0, d = 0, i = 0; // four sums: the processor adds them side by side
-      for (; i + 3 < inputs; i += 4, w += 4) {
-        a += weight[w] * x[i];
-        b += weight[w + 1] * x[i + 1];
-        c += weight[w + 2] * x[i + 2];
-        d += weight[w + 3] * x[i + 3];
+    const y = Float32Array.from(bias);
+    let r = 0;
+    for (; r + 3 < outputs; r += 4) { // four rows at a time: the processor works on them side by side
+      let a = 0, b = 0, c = 0, d = 0;
+      for (let i = 0, w = r * inputs; i < inputs; i++, w++) {
+        const v = x[i];
+        a += weight[w] * v;
+        b += weight[w + inputs] * v;
+        c += weight[w + 2 * inputs] * v;
+        d += weight[w + 3 * inputs] * v;
       }
-      for (; i < inputs; i++, w++) a += weight[w] * x[i];
-      y[r] = a + b + (c + d) + bias[r];
+      y[r] += a;
+      y[r + 1] += b;
+      y[r + 2] += c;
+      y[r + 3] += d;
+    }
+    for (; r < outputs; r++) {
+      let a = 0;
+      for (let i = 0, w = r * inputs; i < inputs; i++, w++) a += weight[w] * x[i];
+      y[r] += a;
     }
     return y;
   };
@@ -85,10 +107,11 @@ const HEADS = {
  * `spec.inputs` numbers) that gives {mean} or {mean, sd}. Throws an Error that says what is wrong with a damaged one.
  */
 export function network(spec, bytes) {
-  const head = HEADS[spec?.head];
-  if (!READERS[spec?.weights] || !head) throw new Error(`unknown kind of network (${spec?.head}, ${spec?.weights})`);
+  const { crc32: sum, ...rest } = spec ?? {};
+  if (crc32(bytes, crc32(new TextEncoder().encode(JSON.stringify(rest)))) !== sum) throw new Error("it is damaged: its sum isn't what it should be");
+  const head = HEADS[spec.head];
+  if (!READERS[spec.weights] || !head) throw new Error(`unknown kind of network (${spec.head}, ${spec.weights})`);
   const expected = spec.bytes;
-  if (bytes.length !== expected) throw new Error(`its weights are damaged: ${bytes.length} bytes in place of ${expected}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), steps = [];
   let at = 0;
   for (const [kind, inputs, outputs, format] of spec.layers) {

@@ -13,11 +13,14 @@ body[data-jp-theme-light="false"] .vw, html[theme="dark"] .vw { --w-ink: #e8e5df
 .vw-head { display: flex; flex-wrap: wrap; gap: .4rem .8rem; align-items: center; justify-content: space-between; margin-bottom: .6rem; }
 .vw-title { font-weight: 640; font-size: 1.08rem; }
 .vw .vw-title { margin: 0; }
-.vw-tools { display: flex; gap: .4rem; }
+.vw-tools { display: flex; gap: .4rem; align-items: center; }
+.vw .vw-tools .vw-hint { margin: 0; min-height: 0; }
+.vw-tools .vw-hint:empty { display: none; }
 .vw-stage { display: grid; gap: 1rem 1.4rem; grid-template-columns: minmax(0, 1fr); align-items: start; }
 @container (min-width: 34rem) { .vw-stage.vw-two { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); } .vw-stage.vw-even { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); } }
 .vw-column { display: grid; gap: .6rem; justify-items: start; min-width: 0; }
 .vw-column > * { max-width: 100%; }
+.vw-column > .vw-slider, .vw-column > .vw-numbers { width: 100%; }
 @container (max-width: 33.99rem) { .vw-column:has(.vw-decoded) { grid-template-columns: minmax(0, 9rem) auto; align-items: center; } }
 .vw-canvas { display: block; width: 100%; height: auto; border-radius: 6px; background: var(--w-paper); }
 .vw-draggable { cursor: crosshair; touch-action: none; }
@@ -42,15 +45,19 @@ body[data-jp-theme-light="false"] .vw, html[theme="dark"] .vw { --w-ink: #e8e5df
 .vw-answers { display: flex; flex-wrap: wrap; gap: .4rem; }
 .vw .vw-reply { margin: .5rem 0 0; }
 .vw .vw-reply:empty { display: none; }
+.vw-asking .vw-question { margin-bottom: 0; }
 .vw-asking .vw-quiet { display: inline-flex; }
 .vw.vw-asking .vw-secret, .vw .vw-asking .vw-secret, .vw-asking .vw-status { display: none; }
 .vw-status, .vw-hint { color: var(--w-muted); font-size: .88rem; }
 .vw p.vw-status, .vw p.vw-hint { margin: .5rem 0 0; min-height: 1.4em; }
-.vw-numbers { display: grid; grid-template-columns: auto auto; gap: .15rem 1rem; margin: 0; font-variant-numeric: tabular-nums; }
+.vw dl.vw-numbers { display: grid; grid-template-columns: auto auto; gap: .15rem 1rem; margin: 0; font-variant-numeric: tabular-nums; }
 .vw-numbers dt { color: var(--w-muted); font-weight: 400; }
 .vw-numbers dd { margin: 0; text-align: right; }
 .vw table.vw-table { border-collapse: collapse; margin: .2rem 0; width: auto; font: inherit; font-size: .92rem; font-variant-numeric: tabular-nums; }
 .vw .vw-table th, .vw .vw-table td { padding: .12rem .9rem .12rem 0; border: 0; background: none; color: var(--w-ink); text-align: right; font-weight: 400; }
+.vw .vw-table :is(th, td):last-child { padding-right: 0; }
+.vw.vw table.vw-table, .vw.vw table.vw-table :is(th, td) { min-width: 0; }
+@container (max-width: 33.99rem) { .vw .vw-table :is(th, td):not(:last-child) { padding-right: .5rem; } }
 .vw .vw-table th { color: var(--w-muted); }
 .vw .vw-table th:first-child { text-align: left; }
 .vw-strip { display: flex; flex-wrap: wrap; gap: .3rem; }

@@ -36,6 +36,8 @@ export function palette(root) {
 const rgb = new Map();
 /** Red, green and blue, 0 to 255, of a CSS colour. */
 export function channels(color) {
+  const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(color); // read back from a canvas, where a browser lets nobody do so, it would be white
+  if (hex) return hex.slice(1).map((part) => parseInt(part, 16));
   if (!rgb.has(color)) {
     const ctx = new OffscreenCanvas(1, 1).getContext("2d");
     ctx.fillStyle = color;
@@ -57,6 +59,9 @@ export function surface(host, { width, height, label, draw, interactive = false,
   let asked = 0;
   const paint = () => {
     asked = 0;
+    try { fill(); } catch (error) { host.fail(error); }
+  };
+  const fill = () => {
     made.px = clamp(width / (canvas.clientWidth || width), 1, 2);
     const scale = Math.min(3, Math.max(1, (canvas.clientWidth || width) / width) * (devicePixelRatio || 1));
     const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
@@ -84,8 +89,11 @@ export function surface(host, { width, height, label, draw, interactive = false,
   return made;
 }
 
-/** A getter of those entries of the state that fit, else of `start`: a link may hold anything. */
-export const reader = (host, start, fits) => (key) => (fits[key](host.state[key]) ? host.state[key] : start[key]);
+/** A getter of those entries of the state that fit, else of `start`: a link may hold anything. The host learns what fits. */
+export function reader(host, start, fits) {
+  host.fits = { ...host.fits, ...fits };
+  return (key) => (fits[key](host.state[key]) ? host.state[key] : start[key]);
+}
 export const between = (low, high) => (value) => typeof value === "number" && value >= low && value <= high;
 export const oneOf = (options) => (key) => Object.hasOwn(options, key);
 
@@ -173,9 +181,11 @@ export function status(host) {
 
 /**
  * A question to answer before the widget shows: {text, options: [{text, right, reply}]}. What has the class
- * `vw-secret` stays covered until the reader has chosen or skipped.
+ * `vw-secret` stays covered until the reader has chosen or skipped. A page may ask nothing: then nothing is covered.
  */
-export function question(host, { text, options }) {
+export function question(host, words) {
+  if (!words) return "";
+  const { text, options } = words;
   const reply = el("p", { class: "vw-reply", role: "status", "aria-live": "polite" });
   const reveal = () => { host.root.classList.remove("vw-asking"); host.save({ asked: 1 }); };
   const buttons = options.map((option) => button(option.text, () => {
@@ -227,19 +237,24 @@ export function animation(host, frame) {
 
 export { reduced };
 
-/** A picture from intensities in [0, 1] (row by row): ink on paper, or shades of grey. Painted into a box of a canvas. */
-export function pictureOf(values, width, height, colors, ink = true) {
+/** Intensities in [0, 1], row by row, as an image's data: ink on paper, or shades of grey. */
+export function imageOf(values, width, height, colors, ink = true) {
   const [r0, g0, b0] = ink ? channels(colors.paper) : [0, 0, 0], [r1, g1, b1] = ink ? channels(colors.ink) : [255, 255, 255];
-  const image = new ImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
+  const image = new ImageData(width, height), data = image.data;
+  for (let i = 0, at = 0; i < width * height; i++, at += 4) {
     const v = values[i];
-    image.data[4 * i] = r0 + v * (r1 - r0);
-    image.data[4 * i + 1] = g0 + v * (g1 - g0);
-    image.data[4 * i + 2] = b0 + v * (b1 - b0);
-    image.data[4 * i + 3] = 255;
+    data[at] = r0 + v * (r1 - r0);
+    data[at + 1] = g0 + v * (g1 - g0);
+    data[at + 2] = b0 + v * (b1 - b0);
+    data[at + 3] = 255;
   }
+  return image;
+}
+
+/** The same as a picture to paint into a box of a canvas. */
+export function pictureOf(values, width, height, colors, ink = true) {
   const canvas = new OffscreenCanvas(width, height);
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  canvas.getContext("2d").putImageData(imageOf(values, width, height, colors, ink), 0, 0);
   return canvas;
 }
 
@@ -280,11 +295,13 @@ export function plot([left, top, width, height], xs, ys) {
         ctx.textBaseline = "top";
         for (const v of marks.at) ctx.fillText(number(v, marks.digits), x(v), top + height + 5);
       }
+      let highest = top + height;
       if (yTicks) {
         const marks = ticks(ys[0], ys[1], yTicks / px);
         ctx.textAlign = "right";
         ctx.textBaseline = "middle";
         for (const v of marks.at) ctx.fillText(number(v, marks.digits), left - 5, y(v));
+        highest = y(marks.at.at(-1));
       }
       ctx.fillStyle = colors.ink;
       ctx.textAlign = "right";
@@ -292,7 +309,9 @@ export function plot([left, top, width, height], xs, ys) {
       ctx.fillText(xLabel, left + width, top + height + 5 + 15 * px);
       ctx.textAlign = "left";
       ctx.textBaseline = "bottom";
-      ctx.fillText(yLabel, Math.max(2, left - 40), top - 5 - 4 * px);
+      const bottom = Math.max(top - 5 - 4 * px, 17 * px); // large letters on a phone: not over the edge, nor over the highest tick
+      const from = highest - 7 * px < bottom ? left : Math.max(2, left - 40);
+      ctx.fillText(yLabel, from, bottom, left + width - from);
       ctx.restore();
     },
     line(ctx, points, { color, width: thick = 2, dash = [], fill = null }) {

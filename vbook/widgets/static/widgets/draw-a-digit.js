@@ -13,7 +13,7 @@ const LEGENDS = {
 export function drawADigit(host) {
   const { payload } = host, samples = payload.pictures.map((one) => ({ ...one, x: Float32Array.from(unpacked(one.bits, SIDE * SIDE)) }));
   const whole = (value) => Number.isSafeInteger(value) && value >= 0, bit = (value) => value === 0 || value === 1;
-  const get = reader(host, { fit: 0, seed: 0, view: "plane" }, { fit: bit, seed: whole, view: (name) => name === "plane" || name === "near" });
+  const get = reader(host, { fit: 0, seed: 0, view: "plane" }, { fit: bit, seed: whole, view: (name) => name === "plane" || name === "near", ink: (text) => inkOf(text) !== null });
   const near = () => get("view") === "near";
   let ink, x, q = null, found = null, made = [], truth = null, references = null, nets = null;
   let tool = "pen", pen = [FINE / 2, FINE / 2], down = false, last = null, stop = null, spoken = "";
@@ -21,7 +21,7 @@ export function drawADigit(host) {
   const board = surface(host, { width: BOARD, height: BOARD, interactive: true, draw: drawBoard, className: "vw-framed", label: "Paper to draw on. Arrow keys move the pen by a pixel, with Shift by five; Space puts it down or lifts it." });
   const plane = surface(host, { width: 420, height: 408, draw: drawPlane, label: "The latent plane" });
   const strip = surface(host, { width: 730, height: 126, draw: drawStrip, label: "" });
-  const bars = surface(host, { width: 730, height: 184, draw: drawBars, label: "" });
+  const bars = surface(host, { width: 730, height: 224, draw: drawBars, label: "" });
   const numbers = el("dl", { class: "vw-numbers" }), legend = el("p", { class: "vw-hint vw-caption" }), line = status(host);
   const fit = toggle({ label: "Scale and centre as MNIST’s images were", value: Boolean(get("fit")), change: (on) => { host.save({ fit: on ? 1 : 0 }); update(); } });
   const tools = choice({ label: "Tool", options: { pen: "pen", rubber: "rubber" }, value: tool, change: (name) => { tool = name; } });
@@ -190,25 +190,26 @@ export function drawADigit(host) {
     if (!found) return;
     const colors = host.colors(), px = bars.px, all = [found.elbo, ...references ?? []], marks = ticks(Math.min(-350, ...all), 0, 7 / px);
     const low = Math.min(-350, ...all) * 1.02, at = (v) => 10 + 700 * (1 - v / low);
+    const top = 8 + 15 * px, below = top + 36, axis = 192; // of the bars, of the second line of words, of the numbers
     ctx.font = font(12, px);
     ctx.textBaseline = "top";
     ctx.textAlign = "left";
     ctx.fillStyle = colors.ink;
-    ctx.fillText("Your picture: reconstruction term, and −KL (tall)", 10, 2);
-    ctx.fillText("The ELBO of twenty test images", 10, 58);
+    ctx.fillText("Your picture: reconstruction term, and −KL (tall)", 10, 4);
+    ctx.fillText("The ELBO of twenty test images", 10, below);
     ctx.fillStyle = colors.vermillion;
-    ctx.fillRect(at(found.fit), 32, at(0) - at(found.fit), 18);
+    ctx.fillRect(at(found.fit), top + 6, at(0) - at(found.fit), 18);
     ctx.fillStyle = colors.blue;
-    ctx.fillRect(at(found.elbo), 26, at(found.fit) - at(found.elbo), 30);
+    ctx.fillRect(at(found.elbo), top, at(found.fit) - at(found.elbo), 30);
     ctx.fillStyle = colors.muted;
     ctx.textAlign = "center";
-    for (const v of marks.at) ctx.fillText(number(v, marks.digits), at(v), 158);
-    ctx.fillRect(at(low), 152, 700, 1);
+    for (const v of marks.at) ctx.fillText(number(v, marks.digits), at(v), axis + 6);
+    ctx.fillRect(at(low), axis, 700, 1);
     ctx.fillStyle = colors.ink;
-    const ends = Array(Math.floor((150 - 58 - 14 * px) / (13 * px))).fill(-Infinity); // of rows of labels, the lowest first
+    const ends = Array(Math.floor((axis - 2 - below - 14 * px) / (13 * px))).fill(-Infinity); // of rows of labels, the lowest first
     for (const [v, label] of (references ?? []).map((v, i) => [v, samples[i].label]).sort((a, b) => a[0] - b[0])) {
       const free = ends.findIndex((end) => at(v) - end >= 9 * px), row = free < 0 ? ends.indexOf(Math.min(...ends)) : free;
-      ctx.fillText(label, at(v), 150 - 13 * px * (row + 1));
+      ctx.fillText(label, at(v), axis - 2 - 13 * px * (row + 1));
       ends[row] = at(v);
     }
   }

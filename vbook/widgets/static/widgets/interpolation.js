@@ -14,7 +14,7 @@ export const straight = (a, b, t) => Array.from(a, (v, i) => (1 - t) * v + t * b
 /** From a to b round the origin: angle (the shorter way) and length change steadily. A point at the origin has the other's angle. */
 export function spherical(a, b, t) {
   const [r, s] = [Math.hypot(...a), Math.hypot(...b)];
-  const from = Math.atan2(...(r ? a : b).toReversed()), to = Math.atan2(...(s ? b : a).toReversed());
+  const angleOf = ([z1, z2]) => Math.atan2(z2, z1), from = angleOf(r ? a : b), to = angleOf(s ? b : a);
   const turn = Math.atan2(Math.sin(to - from), Math.cos(to - from));
   const angle = from + t * turn, length = (1 - t) * r + t * s;
   return [length * Math.cos(angle), length * Math.sin(angle)];
@@ -26,7 +26,7 @@ export const entropy = (p) => p.reduce((sum, v) => sum - (v > 0 ? v * Math.log(v
 export function interpolation(host) {
   const { payload } = host, sets = payload.sets, first = Object.keys(sets)[0];
   const startOf = (name) => { const [a, b] = sets[name].start.map(([end, i]) => sets[name][end][i].z); return { a1: a[0], a2: a[1], b1: b[0], b2: b[1] }; };
-  const setName = () => (Object.hasOwn(sets, host.state.set) ? host.state.set : first);
+  const chosen = reader(host, { set: first }, { set: oneOf(sets) }), setName = () => chosen("set");
   const inPlane = between(-REACH, REACH), ends_ = { a1: inPlane, a2: inPlane, b1: inPlane, b2: inPlane };
   const get = (key) => reader(host, { t: 0.5, path: "straight", ...startOf(setName()) }, { t: between(0, 1), path: oneOf(PATHS), ...ends_ })(key);
   const path = () => get("path");
@@ -97,7 +97,7 @@ export function interpolation(host) {
         decode = run;
         for (const [name, strip] of Object.entries(strips)) strip.replaceChildren(...set[name].map((one, i) => tileOf(name, one, i)));
         film();
-      }, host.fail);
+      }, (error) => { if (shown === wanted) host.lost(error); });
     }
     film();
   }

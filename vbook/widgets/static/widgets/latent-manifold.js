@@ -1,7 +1,7 @@
 // The latent plane through its decoder: drag a point, the decoded picture follows.
 import { normalCdf, normalQuantile } from "../maths.js";
 import { named, nearest, ring, scatter } from "../plane.js";
-import { arrows, between, choice, clamp, draggable, el, inSlices, number, oneOf, pictureOf, plot, question, reader, status, surface } from "../ui.js";
+import { arrows, between, choice, clamp, draggable, el, imageOf, inSlices, number, oneOf, pictureOf, plot, question, reader, status, surface } from "../ui.js";
 
 const SIZE = 460, BOX = [52, 26, 394, 378], REACH = 4, TILES = 20;
 const VIEWS = { points: "encoded test images", tiles: "decoded pictures", speed: "how fast they change" };
@@ -68,7 +68,7 @@ export function latentManifold(host) {
         decode = run;
         decoded();
         plane.redraw();
-      }, host.fail);
+      }, (error) => { if (shown === wanted) host.lost(error); });
     }
     decoded();
     if (get("view") === "speed" && spoken.has(shown + get("space"))) line.say(spoken.get(shown + get("space")));
@@ -119,7 +119,7 @@ export function latentManifold(host) {
     stop = unfinished = null;
   }
 
-  /** All tiles, a few milliseconds at a time; the plane is redrawn as they come. */
+  /** All tiles, a few milliseconds at a time; the plane is redrawn every four rows. */
   function make(key, view, colors) {
     quit();
     const [h, w] = set.shape, run = decode, [low, high] = range(), ink = set.ink;
@@ -130,9 +130,9 @@ export function latentManifold(host) {
     const speeds = new Float32Array(TILES * TILES);
     const step = (i) => {
       const column = i % TILES, row = Math.floor(i / TILES), z = [at(column), at(TILES - 1 - row)];
-      if (view === "tiles") ctx.drawImage(pictureOf(run(z).mean, w, h, colors, ink), column * w, row * h);
+      if (view === "tiles") ctx.putImageData(imageOf(run(z).mean, w, h, colors, ink), column * w, row * h);
       else speeds[i] = speed(run, z);
-      if (column < TILES - 1) return;
+      if ((i + 1) % (4 * TILES)) return; // a painting of the plane takes as long as a few decodings
       if (view === "speed") heat(ctx, speeds, colors);
       plane.redraw();
     };

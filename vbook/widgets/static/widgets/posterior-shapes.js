@@ -6,20 +6,20 @@ const SIZE = 460, BOX = [48, 26, 398, 384], REACH = 3.3, SHARES = [1 - Math.exp(
 const NAMES = { factorised: "factorised", full: "full covariance" }, WIDE = 320;
 
 export function posteriorShapes(host) {
-  const parts = { shapes: shapes(host), free: floor(host) };
-  const which = choice({ label: "What changes", options: { shapes: "q may slant", free: "free bits" }, value: host.state.part ?? "shapes", change: (part) => { host.save({ part }); show(); } });
+  const parts = { shapes: shapes(host), free: floor(host) }, get = reader(host, { part: "shapes" }, { part: oneOf(parts) });
+  const which = choice({ label: "What changes", options: { shapes: "q may slant", free: "free bits" }, value: get("part"), change: (part) => { host.save({ part }); show(); } });
   const boxes = Object.fromEntries(Object.entries(parts).map(([key, part]) => [key, el("div", {}, ...part.content)]));
   boxes.shapes.prepend(asked(host, boxes.shapes, host.payload.question, 1));
   boxes.free.prepend(asked(host, boxes.free, host.payload.question2, 2));
   function show() {
-    const now = Object.hasOwn(parts, host.state.part) ? host.state.part : "shapes";
+    const now = get("part");
     which.set(now);
     for (const [key, box] of Object.entries(boxes)) box.hidden = key !== now;
     parts[now].update();
   }
   show();
   which.style.marginBottom = "0.8rem";
-  return { content: [which, boxes.shapes, boxes.free], reset: show };
+  return { content: [which, boxes.shapes, boxes.free], reset: show, stay: ["part"] };
 }
 
 /** The question of one part: it covers that part alone; `asked` in the state is the sum of the `bit`s of those answered. */
@@ -34,7 +34,7 @@ function shapes(host) {
   const get = reader(host, start, { model: oneOf(SHAPE_MODELS), q: oneOf(NAMES), s: between(0.15, 1.5), x: between(-3, 3), m1: inPlane, m2: inPlane });
   let kept = null, found = null;
   const axes = plot(BOX, [-REACH, REACH], [-REACH, REACH]), plane = surface(host, { width: SIZE, height: SIZE, interactive: true, className: "vw-plane", label: "", draw: drawPlane });
-  const bars = surface(host, { width: WIDE, height: 190, label: "", draw: drawBars });
+  const bars = surface(host, { width: WIDE, height: 202, label: "", draw: drawBars });
   const line = status(host), table = el("table", { class: "vw-table" });
   const models = choice({ label: "x is", options: Object.fromEntries(Object.entries(SHAPE_MODELS).map(([key, { text }]) => [key, text])), value: get("model"), change: (model) => set({ model }) });
   const families = choice({ label: "q is", options: NAMES, value: get("q"), change: (q) => set({ q }) });
@@ -69,8 +69,8 @@ function shapes(host) {
     const { logPx } = kept.grid, row = (head, cells) => el("tr", {}, el("th", { scope: "row" }, head), ...cells.map((cell) => el("td", {}, number(cell, 3))));
     const each = (key) => Object.values(found).map((q) => q[key]);
     table.replaceChildren(
-      el("tr", {}, el("th", { scope: "col" }, "nats"), ...Object.values(NAMES).map((name) => el("th", { scope: "col" }, name))),
-      row("ELBO", each("elbo")), row("gap KL(q‖p)", each("gap")), row("log p(x)", [logPx, logPx]));
+      el("tr", {}, el("th", { scope: "col" }, "nats"), ...["factorised", "full"].map((name) => el("th", { scope: "col" }, name))),
+      row("ELBO", each("elbo")), row("gap", each("gap")), row("log p(x)", [logPx, logPx]));
     const family = get("q"), q = found[family], gain = found.full.elbo - found.factorised.elbo;
     const where = `${NAMES[family]} q around (${q.mean.map((v) => number(v)).join(", ")})`;
     plane.label(`The posterior of two latents and the ${where}. Arrow keys move the point where the climb of q starts, with Shift five times as far.`);
@@ -112,10 +112,10 @@ function shapes(host) {
     ctx.textAlign = "right";
     ctx.textBaseline = "bottom";
     ctx.fillStyle = colors.blue;
-    ctx.fillText("q, dashed", SIZE - 14, BOX[1] - 5);
+    ctx.fillText("q, dashed", SIZE - 14, Math.max(BOX[1] - 5, 17 * px));
     const wide = ctx.measureText("q, dashed   ").width;
     ctx.fillStyle = colors.vermillion;
-    ctx.fillText("posterior", SIZE - 14 - wide, BOX[1] - 5);
+    ctx.fillText("posterior", SIZE - 14 - wide, Math.max(BOX[1] - 5, 17 * px));
   }
 
   function drawBars(ctx) {
@@ -138,12 +138,13 @@ function shapes(host) {
     ctx.textBaseline = "top";
     ctx.textAlign = "left";
     ctx.fillStyle = colors.blue;
-    ctx.fillText("ELBO", 14, 168);
+    const under = 152 + 15 * px; // the numbers at the ticks
+    ctx.fillText("ELBO", 14, under);
     ctx.fillStyle = colors.ink;
-    ctx.fillText("(nats)", 14 + ctx.measureText("ELBO ").width, 168);
+    ctx.fillText("(nats)", 14 + ctx.measureText("ELBO ").width, under);
     ctx.textAlign = "right";
     ctx.fillStyle = colors.vermillion;
-    ctx.fillText("log p(x)", WIDE - 14, 168);
+    ctx.fillText("log p(x)", WIDE - 14, under);
   }
 
   const secret = el("div", { class: "vw-stage vw-two vw-secret" }, el("div", { class: "vw-column" }, plane.canvas), el("div", { class: "vw-column" }, bars.canvas, table, noise, observed));
