@@ -86,7 +86,13 @@ def test_a_citation_shows_its_entry_and_the_entry_leads_back(browser, built_site
         page.keyboard.press("Tab")  # as the keyboard comes to the next one
         preview.wait_for()
         assert "Show your work" in preview.inner_text()
-        page.keyboard.press("Escape")
+        page.evaluate("scrollBy(0, -60)")  # it stays with its link while that is on the screen
+        page.wait_for_timeout(300)
+        shown, cited = preview.bounding_box(), page.locator("a.vbook-cite:focus").bounding_box()
+        apart = max(shown["y"] - (cited["y"] + cited["height"]), cited["y"] - (shown["y"] + shown["height"]))
+        assert 0 <= apart < 20
+        page.evaluate("scrollBy(0, -3000)")
+        page.wait_for_function("() => !document.querySelector('.vbook-preview')")
         link.click()
         page.wait_for_url("**/book/references.html#kingma2015adam")
         entry = page.locator("#kingma2015adam")

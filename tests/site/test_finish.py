@@ -44,14 +44,15 @@ def test_only_icon_rules_leave_the_style_sheet():
 
 
 def test_unused_files_are_removed(tmp_path):
-    for name in ("scripts/fontawesome.js", "vendor/fontawesome/webfonts/a.woff2", "styles/pydata-sphinx-theme.css", "a.js.map"):
+    theme = ("styles/pydata-sphinx-theme.css", "scripts/pydata-sphinx-theme.js")
+    for name in ("scripts/fontawesome.js", "vendor/fontawesome/webfonts/a.woff2", *theme, "a.js.map"):
         file = tmp_path / "_static" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("x")
     (tmp_path / "start.html").write_text(PAGE.replace("<script>", "<title>Start</title><script>", 1))
     finish(tmp_path, "start")
     left = sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file())
-    assert left == ["_static/styles/pydata-sphinx-theme.css", "index.html", "start.html"]
+    assert left == sorted([*(f"_static/{name}" for name in theme), "index.html", "start.html"])
     front = (tmp_path / "index.html").read_text()
     assert "url=start.html" in front and "<title>Start</title>" in front and "Content-Security-Policy" in front
 

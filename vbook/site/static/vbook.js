@@ -11,15 +11,27 @@ function place(card, anchor) {
   card.style.inset = `${above >= gap ? above : at.bottom + gap}px auto auto ${left}px`;
 }
 
+// What is open stays beside its anchor while the page scrolls (a step of the Tab key scrolls too) until that leaves the screen.
+let stay = () => {};
+function keep(card, anchor, close) {
+  place(card, anchor);
+  stay = () => {
+    const at = anchor.getBoundingClientRect();
+    if (at.bottom < 0 || at.top > document.documentElement.clientHeight) close();
+    else place(card, anchor);
+  };
+}
+document.addEventListener("scroll", () => stay(), { passive: true });
+
 // Numbers: the card is in the page already, it is only moved to where it is read; out of its section, which would clip it.
 for (const number of document.querySelectorAll(".vbook-number")) {
   const tip = document.getElementById(number.getAttribute("aria-describedby"));
   const show = () => {
     if (tip.parentNode !== document.body) document.body.append(tip);
     tip.classList.add("open");
-    place(tip, number);
+    keep(tip, number, hide);
   };
-  const hide = () => tip.classList.remove("open");
+  const hide = () => { tip.classList.remove("open"); stay = () => {}; };
   number.addEventListener("mouseenter", show);
   number.addEventListener("focus", show);
   number.addEventListener("mouseleave", () => { if (document.activeElement !== number) hide(); });
@@ -29,7 +41,7 @@ for (const number of document.querySelectorAll(".vbook-number")) {
 
 // Equations and works: what a link points to, on this page or (as a template that the build left) on another.
 let preview = null;
-function closePreview() { preview?.remove(); preview = null; }
+function closePreview() { preview?.remove(); preview = null; stay = () => {}; }
 function targetOf(link) {
   const href = link.getAttribute("href");
   if (href.startsWith("#")) return document.getElementById(href.slice(1))?.querySelector(".vbook-eq-math")?.cloneNode(true);
@@ -46,7 +58,7 @@ for (const link of document.querySelectorAll("a.vbook-eqref, a.vbook-cite")) {
     preview.setAttribute("aria-hidden", "true");
     preview.append(target);
     document.body.append(preview);
-    place(preview, link);
+    keep(preview, link, closePreview);
   };
   link.addEventListener("mouseenter", () => { timer = setTimeout(open, 120); });
   link.addEventListener("mouseleave", () => { clearTimeout(timer); closePreview(); });
@@ -54,7 +66,6 @@ for (const link of document.querySelectorAll("a.vbook-eqref, a.vbook-cite")) {
   link.addEventListener("blur", closePreview);
 }
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") closePreview(); });
-document.addEventListener("scroll", closePreview, { passive: true });
 
 // Figures: a click opens the picture in its full size; without this script the link does.
 for (const link of document.querySelectorAll("a.vbook-zoom")) {
