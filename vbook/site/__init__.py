@@ -17,13 +17,15 @@ def setup(app) -> dict:
     """Connect the parts; named in ``_config.yml``, called by Sphinx."""
     from docutils import nodes
 
-    from vbook.site import citations, directive, equations, figures, heights, numbers, page, theme
+    from vbook.site import citations, directive, equations, figures, glossary, heights, numbers, page, theme
     from vbook.site.pages import setup_pages
 
     app.add_config_value("vbook_digest", digest(), "env")
     app.add_config_value("comments_config", {}, "")  # Jupyter Book sets it, though nothing here has comments
     app.add_html_math_renderer("vbook", (equations.visit_inline, None), (equations.visit_block, None))
     app.add_directive("vbook-details", directive.Details)
+    app.add_directive("vbook-aside", directive.Aside)
+    app.add_node(directive.vbook_aside, html=(directive.visit_aside, directive.depart_aside))
     app.add_node(directive.vbook_details, html=(directive.visit_details, directive.depart_details))
     app.add_node(directive.vbook_summary, html=(directive.visit_summary, directive.depart_summary))
     app.add_node(figures.vbook_figure, html=(figures.visit_figure, figures.depart_figure))
@@ -32,6 +34,7 @@ def setup(app) -> dict:
     app.add_node(numbers.vbook_number, html=(numbers.visit, numbers.depart))
     for node in (equations.equation_link, citations.cited_work, citations.cited_in):  # gone before a page is written
         app.add_node(node)
+    app.add_node(glossary.preview, html=(glossary.visit_preview, glossary.depart_preview))
     app.add_node(nodes.section, override=True, html=(heights.visit_section, heights.depart_section))
     app.add_css_file("vbook-maths.css")
     app.add_css_file("vbook.css", priority=900)
@@ -47,6 +50,7 @@ def setup(app) -> dict:
     app.connect("env-updated", _check)
     app.connect("doctree-resolved", equations.resolve)
     app.connect("doctree-resolved", citations.resolve)
+    app.connect("doctree-resolved", glossary.resolve)
     app.connect("build-finished", _finish, priority=900)
     setup_pages(app)
     return {"version": digest()[:12], "parallel_read_safe": True, "parallel_write_safe": True}
@@ -86,14 +90,16 @@ def _check(app, env) -> list[str]:
     """Stop the build, with every problem in one list, before anything is written."""
     from sphinx.errors import SphinxError
 
-    from vbook.site import equations, page
+    from vbook.site import equations, glossary, page
 
     problems = equations.check(env, app.vbook_typesetter)
     if problems:
         raise SphinxError("the book has mistakes:\n" + "\n".join(f"  {problem}" for problem in problems))
     _write_style(app, env)
-    # A preview shows another page's equation, so pages with links are written along with the pages they point to.
-    return [name for name, content in page.pages(env).items() if any(target in app.vbook_read for target, _ in content.links)]
+    # A preview shows another page's equation or term, so pages with links are written along with the pages they point to.
+    return [
+        name for name, content in page.pages(env).items() if any(target in app.vbook_read for target, _ in content.links)
+    ] + glossary.stale(env, app.vbook_read)
 
 
 def _note_read(app, env, docnames: list[str]) -> None:

@@ -1,14 +1,14 @@
-"""``<details>`` blocks of portable Markdown, whose content MyST would leave as raw HTML."""
+"""``<details>`` and ``<aside>`` blocks of portable Markdown, whose content MyST would leave as raw HTML."""
 
 import re
 
-OPEN = re.compile(r"^ {0,3}<details(?P<attributes>[^>]*)>(?P<rest>.*)$", re.IGNORECASE)
+OPEN = re.compile(r"^ {0,3}<(?P<tag>details|aside)\b(?P<attributes>[^>]*)>(?P<rest>.*)$", re.IGNORECASE)
 SUMMARY = re.compile(r"<summary[^>]*>(.*?)</summary>", re.IGNORECASE | re.DOTALL)
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
 
 
 def fold(markdown: str) -> str:
-    """The Markdown with each ``<details>`` block as a directive, so that its text and formulas are typeset.
+    """The Markdown with each ``<details>`` or ``<aside>`` block as a directive, so that its text and formulas are typeset.
 
     Blocks may nest; those inside code fences, and one that never ends, stay as they are.
 
@@ -24,14 +24,16 @@ def fold(markdown: str) -> str:
     while i < len(lines):
         fence = _fence(lines[i], fence)
         opening = None if fence else OPEN.match(lines[i])
-        end = _end(lines, i) if opening else None
+        tag = opening["tag"].lower() if opening else ""
+        end = _end(lines, i, tag) if opening else None
         if end is None:
             done.append(lines[i])
             i += 1
             continue
         inside = "\n".join([opening["rest"], *lines[i + 1 : end + 1]])
-        inside = inside[: inside.lower().rindex("</details>")]
-        done.append(_directive(inside, "open" in opening["attributes"].lower()))
+        inside = inside[: inside.lower().rindex(f"</{tag}>")]
+        is_open = "open" in opening["attributes"].lower()
+        done.append(_block("vbook-aside", inside) if tag == "aside" else _details(inside, is_open))
         i = end + 1
     return "\n".join(done)
 
@@ -47,23 +49,29 @@ def _fence(line: str, fence: str) -> str:
     return "" if closes else fence
 
 
-def _end(lines: list[str], start: int) -> int | None:
-    """The line that closes the block opened at ``start``."""
+def _end(lines: list[str], start: int, tag: str) -> int | None:
+    """The line that closes the block of this kind opened at ``start``."""
     depth, fence = 0, ""
     for i in range(start, len(lines)):
         fence = _fence(lines[i], fence)
         if fence:
             continue
-        depth += bool(OPEN.match(lines[i])) - lines[i].lower().count("</details>")
+        opening = OPEN.match(lines[i])
+        depth += bool(opening and opening["tag"].lower() == tag) - lines[i].lower().count(f"</{tag}>")
         if depth <= 0:
             return i
     return None
 
 
-def _directive(inside: str, is_open: bool) -> str:
+def _details(inside: str, is_open: bool) -> str:
     found = SUMMARY.search(inside)
     summary = " ".join(found[1].split()) if found else "Details"
-    body = fold((inside[: found.start()] + inside[found.end() :] if found else inside).strip("\n"))
+    body = (inside[: found.start()] + inside[found.end() :] if found else inside).strip("\n")
+    return _block("vbook-details", body, f" {summary}\n:open: {str(is_open).lower()}")
+
+
+def _block(name: str, inside: str, options: str = "") -> str:
+    body = fold(inside.strip("\n"))
     longest = max((len(run) for run in re.findall(r"~{3,}", body)), default=3)
     marks = "~" * (longest + 1)
-    return f"\n{marks}{{vbook-details}} {summary}\n:open: {str(is_open).lower()}\n\n{body.strip()}\n\n{marks}\n".strip("\n")
+    return f"{marks}{{{name}}}{options}\n\n{body.strip()}\n\n{marks}"

@@ -1,4 +1,5 @@
-"""Blocks that fold: the directive that ``vbook.site.details`` writes, and the code cells that ``transform`` marks."""
+"""Blocks that fold and notes in the margin: the directives that ``vbook.site.details`` writes, and the code cells that
+``transform`` marks."""
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -11,6 +12,10 @@ class vbook_details(nodes.General, nodes.Element):
 
 class vbook_summary(nodes.Part, nodes.TextElement):
     """The line of a folded block that always shows."""
+
+
+class vbook_aside(nodes.General, nodes.Element):
+    """A note beside the text."""
 
 
 class Details(SphinxDirective):
@@ -28,6 +33,28 @@ class Details(SphinxDirective):
         block += messages
         self.state.nested_parse(self.content, self.content_offset, block)
         return [block]
+
+
+class Aside(SphinxDirective):
+    """``{vbook-aside}`` with any content."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """The note, its content parsed as Markdown."""
+        note = vbook_aside()
+        self.state.nested_parse(self.content, self.content_offset, note)
+        return [note]
+
+
+def visit_aside(translator, node) -> None:
+    """Open the note."""
+    translator.body.append('<div class="vbook-aside margin" role="note">')
+
+
+def depart_aside(translator, node) -> None:
+    """Close the note."""
+    translator.body.append("</div>\n")
 
 
 def collect(app, doctree) -> None:

@@ -1,4 +1,4 @@
-"""Sections, algorithms and figures by the source's numbers: ``#sec-2.3``, ``#alg-1``, ``#fig-2.1`` beside the equations' ids."""
+"""Sections, algorithms and figures by the source's numbers (``#sec-2.3``, ``#alg-1``, ``#fig-2.1``) and the glossary's terms."""
 
 import re
 
@@ -8,18 +8,21 @@ from sphinx.errors import SphinxError
 
 from vbook.errors import nearest
 from vbook.ledger.anchors import NUMBER
+from vbook.site import glossary
 from vbook.site.figures import vbook_figure
 
-PLACE = re.compile(r"^(?:sec|alg|fig)-")
+PLACE = re.compile(r"^(?:sec|alg|fig|term)-")
 SECTION = re.compile(rf"({NUMBER})\s")
 ALGORITHM = re.compile(rf"Algorithm ({NUMBER})\b")
 FIGURE = re.compile(rf"Figure ({NUMBER})\.")
 
 
 def collect(app, doctree) -> None:
-    """Give a chapter's numbered places their ids, and resolve links to such places on any page."""
+    """Give a chapter's numbered places, and the glossary's terms, their ids; resolve links to such places on any page."""
     name = app.env.docname
     found = list(_mark(doctree)) if name.startswith("chapters/") else []
+    if name == glossary.PAGE:
+        found += glossary.mark(app, doctree)
     wanted = [_link(app, name, node) for node in list(doctree.findall(addnodes.pending_xref)) if PLACE.match(_target(node))]
     # Sphinx forgets and merges a page's metadata with the page, which is all that is needed here.
     app.env.metadata[name] |= {"vbook_places": found, "vbook_place_links": wanted}

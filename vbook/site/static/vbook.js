@@ -39,7 +39,7 @@ for (const number of document.querySelectorAll(".vbook-number")) {
   number.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 }
 
-// Equations and works: what a link points to, on this page or (as a template that the build left) on another.
+// Equations, works and terms: what a link points to, on this page or (as a template that the build left) on another.
 let preview = null;
 function closePreview() { preview?.remove(); preview = null; stay = () => {}; }
 function targetOf(link) {
@@ -47,7 +47,7 @@ function targetOf(link) {
   if (href.startsWith("#")) return document.getElementById(href.slice(1))?.querySelector(".vbook-eq-math")?.cloneNode(true);
   return document.querySelector(`template[data-preview="${CSS.escape(href)}"]`)?.content.cloneNode(true);
 }
-for (const link of document.querySelectorAll("a.vbook-eqref, a.vbook-cite")) {
+for (const link of document.querySelectorAll("a.vbook-eqref, a.vbook-cite, a.vbook-term")) {
   let timer = 0;
   const open = () => {
     closePreview();
