@@ -44,7 +44,12 @@ def test_only_icon_rules_leave_the_style_sheet():
 
 
 def test_unused_files_are_removed(tmp_path):
-    theme = ("styles/pydata-sphinx-theme.css", "scripts/pydata-sphinx-theme.js")
+    theme = (
+        "styles/pydata-sphinx-theme.css",
+        "styles/sphinx-book-theme.css",
+        "scripts/pydata-sphinx-theme.js",
+        "scripts/sphinx-book-theme.js",
+    )
     for name in ("scripts/fontawesome.js", "vendor/fontawesome/webfonts/a.woff2", *theme, "a.js.map"):
         file = tmp_path / "_static" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -57,8 +62,16 @@ def test_unused_files_are_removed(tmp_path):
     assert "url=start.html" in front and "<title>Start</title>" in front and "Content-Security-Policy" in front
 
 
-def test_search_scripts_wait_except_on_the_search_page():
-    script = '<script src="_static/searchtools.js?v=1"></script>'
-    assert finish_page(script) == script.replace("<script src", "<script defer src")
+def test_search_scripts_are_the_search_pages_own():
+    script = '<p>a</p>\n<script src="_static/searchtools.js?v=1"></script>'
+    assert finish_page(script) == "<p>a</p>"
     search = script + '<div id="search-results"></div>'
     assert finish_page(search) == search
+
+
+def test_the_themes_scripts_are_fetched_but_not_started():
+    script = '<script defer src="../_static/scripts/bootstrap.js?digest=1"></script>'
+    assert (
+        finish_page(script)
+        == '<link rel="preload" as="script" class="vbook-later" href="../_static/scripts/bootstrap.js?digest=1">'
+    )

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from vbook import paths
+from vbook.site.styles import names, prune
 
 FRONT = """<!DOCTYPE html>
 <html lang="en">
@@ -20,7 +21,12 @@ FRONT = """<!DOCTYPE html>
 SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script>", re.DOTALL | re.IGNORECASE)
 ICONS = re.compile(r"\s*(?:<!-- So that users can add custom icons -->\s*)?<script[^>]*scripts/fontawesome\.js[^>]*></script>")
 NAMELESS = re.compile(r'<button class="btn search-button-field[^>]*>')  # its visible text is its name
-LATER = re.compile(r'<script src(?=="[^"]*(?:searchtools|language_data|searchindex)\.js)')  # needed only when one searches
+SEARCH = re.compile(
+    r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>'
+)  # the search page's own
+LATER = re.compile(
+    r'<script defer src="([^"]*/scripts/(?:bootstrap|pydata-sphinx-theme)\.js[^"]*)"></script>'
+)  # vbook.js starts them
 HANDLER = re.compile(r"""(<[a-z][^<>]*?)\s+on[a-z]+\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
 PLAIN = re.compile(r'<span class="[npo]">([^<]*)</span>')  # names, punctuation, operators: most of a page of code
 FORMULA = re.compile(r"<mjx-[^>]*>")  # most tags of a page: they go without quotes where HTML needs none
@@ -34,6 +40,7 @@ DEAD = ("scripts/fontawesome.js*", "vendor/fontawesome", "**/*.map", "**/*.LICEN
 ICON_FONTS = re.compile(r"@font-face\s*\{[^{}]*fontawesome[^{}]*\}")
 ICON = r"\.fa(?:[brs]|-[-\w]+)?(?:::?before)?"
 ICON_RULES = re.compile(rf"(?:(?<=[}}/])|^)\s*{ICON}(?:\s*,\s*{ICON})*\s*\{{[^{{}}]*\}}")
+MARGINS = re.compile(r"""\[(?:"[\w-]+",)*"margin"(?:,"[\w-]+")*\](?=\.forEach)""")
 TAB_STOPS = re.compile(r"""document\.querySelectorAll\(\["pre",[^\]]*\]\.join\(", "\)\)""")
 FAVICON = (
     "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
@@ -67,7 +74,8 @@ def finish_page(page: str) -> str:
     if "Content-Security-Policy" in page:
         return page
     page = NAMELESS.sub(lambda found: found[0].replace(' aria-label="Search"', ""), ICONS.sub("", page))
-    page = LATER.sub(r"<script defer src", page) if 'id="search-results"' not in page else page
+    page = SEARCH.sub("", page) if 'id="search-results"' not in page else page
+    page = LATER.sub(r'<link rel="preload" as="script" class="vbook-later" href="\1">', page)
     parts = SCRIPT.split(page)  # handlers are looked for in markup only: every third part, between the scripts
     scripts = [match[0] for match in SCRIPT.finditer(page)]
     markup = [PLAIN.sub(r"\1", _without_handlers(part)) for part in parts[::3]]
@@ -94,14 +102,15 @@ def slim(style: str) -> str:
 
 
 def calm(script: str) -> str:
-    """The theme's script without its search for boxes to scroll: it measures and writes by turns, seconds on a long page.
+    """One of the themes' scripts without its searches through all of a long page, which take it seconds.
 
-    ``vbook.js`` gives such boxes their tab stops.
+    Boxes to scroll are measured and written by turns: ``vbook.js`` gives such boxes their tab stops. What stands in the margin,
+    so that the list of contents makes room, is looked for under 28 names: here it has one.
 
-    >>> calm('document.querySelectorAll(["pre",".x"].join(", ")).forEach(f)')
-    '[].forEach(f)'
+    >>> calm('document.querySelectorAll(["pre",".x"].join(", ")).forEach(f)'), calm('["sidenote","margin"].forEach(f)')
+    ('[].forEach(f)', '["margin"].forEach(f)')
     """
-    return TAB_STOPS.sub("[]", script)
+    return MARGINS.sub('["margin"]', TAB_STOPS.sub("[]", script))
 
 
 def finish(outdir: Path, root: str) -> None:
@@ -114,10 +123,13 @@ def finish(outdir: Path, root: str) -> None:
         after = finish_page(before)
         if after != before:
             paths.write_text(file, after)
-    theme = outdir / "_static" / "styles" / "pydata-sphinx-theme.css"
-    paths.write_text(theme, slim(theme.read_text(encoding="utf-8")))
-    script = outdir / "_static" / "scripts" / "pydata-sphinx-theme.js"
-    paths.write_text(script, calm(script.read_text(encoding="utf-8")))
+    for name in ("pydata-sphinx-theme.js", "sphinx-book-theme.js"):
+        script = outdir / "_static" / "scripts" / name
+        paths.write_text(script, calm(script.read_text(encoding="utf-8")))
+    used = names(outdir)
+    for style in sorted((outdir / "_static").rglob("*.css")):
+        if not style.name.startswith("vbook"):  # the themes' sheets, which every build copies anew
+            paths.write_text(style, prune(slim(style.read_text(encoding="utf-8")), used))
     for pattern in DEAD:
         for file in sorted((outdir / "_static").glob(pattern)):
             _remove(file)

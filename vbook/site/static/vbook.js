@@ -11,6 +11,16 @@ function place(card, anchor) {
   card.style.inset = `${above >= gap ? above : at.bottom + gap}px auto auto ${left}px`;
 }
 
+// The theme's scripts, each a task of its own once the page is shown: all at once they would hold a slow phone up.
+requestAnimationFrame(() => setTimeout(() => {
+  for (const { href } of document.querySelectorAll("link.vbook-later")) {
+    const script = document.createElement("script");
+    script.async = false; // in their order
+    script.src = href;
+    document.body.append(script);
+  }
+}));
+
 // What is open stays beside its anchor while the page scrolls (a step of the Tab key scrolls too) until that leaves the screen.
 let stay = () => {};
 function keep(card, anchor, close) {
