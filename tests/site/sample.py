@@ -18,6 +18,7 @@ parts:
   - caption: About the book
     chapters:
       - file: book/notation
+      - file: book/glossary
 """
 INDEX = """# Sample book
 
@@ -32,6 +33,14 @@ NOTATION = """# Notation
 <details><summary>Why $q$?</summary>
 Because $p$ was taken.
 </details>
+"""
+GLOSSARY = """# Glossary
+
+Free bits
+: A floor $\\lambda$ under the KL term, see [(2.10)](../chapters/02-variational-autoencoders.ipynb#eq-2.10).
+
+Prior
+: What is said of $z$ before any data.
 """
 LONG = (
     r"\log p_\theta(x) - \mathbb{E}_{q_\phi(z\mid x)}\left[\log \frac{p_\theta(x, z)}{q_\phi(z\mid x)}\right] = \sum_{i=1}^{D} "
@@ -69,6 +78,12 @@ print("<details>")
 </details>
 
 The source has NUMBER.
+
+<aside>
+
+**Erratum.** The source prints $\epsilon^2$, see [(2.23)](#eq-2.23).
+
+</aside>
 
 In a line $$a = b$$ of text, displayed.
 
@@ -176,6 +191,7 @@ def write(top: Path) -> Path:
     real = Path(__file__).resolve().parents[2]
     next_page = (
         r"Back to [(2.10)](02-variational-autoencoders.ipynb#eq-2.10) and [(2.23)](02-variational-autoencoders.ipynb#eq-2.23)."
+        " Some give each latent [free bits](../book/glossary.md#term-free-bits)."
     )
     for folder in ("book", "chapters"):
         (top / folder).mkdir(parents=True, exist_ok=True)
@@ -184,6 +200,7 @@ def write(top: Path) -> Path:
         "_toc.yml": TOC,
         "book/index.md": INDEX,
         "book/notation.md": NOTATION,
+        "book/glossary.md": GLOSSARY,
         "chapters/02-variational-autoencoders.ipynb": json.dumps(chapter()),
         "chapters/03-next.ipynb": json.dumps(notebook(("markdown", "# Next\n\n" + next_page))),
     }

@@ -148,6 +148,36 @@ def test_equation_links_lead_home_and_preview(browser, over_http, chapter):
         assert page.locator('[id="eq-2.23"]').is_visible()  # it lies in a folded block, which opens
 
 
+def test_a_term_shows_its_entry_and_leads_to_it(browser, over_http):
+    with visit(browser, f"{over_http}/chapters/03-next.html") as page:
+        page.locator("a.vbook-term").hover()
+        preview = page.locator(".vbook-preview")
+        preview.locator("mjx-container").wait_for()
+        assert preview.inner_text().startswith("Free bits: A floor ") and preview.locator("a").count() == 0
+        page.locator("a.vbook-term").click()
+        page.wait_for_url("**/book/glossary.html#term-free-bits")
+        assert page.locator("#term-free-bits").inner_text() == "Free bits"
+        assert page.complaints == []
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+def test_a_note_stands_in_the_margin_where_there_is_one(browser, over_http, width):
+    with visit(browser, f"{over_http}/{CHAPTER}", width) as page:
+        note = page.locator(".vbook-aside")
+        note.scroll_into_view_if_needed()
+        text, box = page.locator(".bd-article > section").bounding_box(), note.bounding_box()
+        contents = page.locator(".bd-sidebar-secondary")
+        if width == 800:
+            assert text["x"] < box["x"] and box["x"] + box["width"] <= text["x"] + text["width"] + 1
+            return
+        assert text["x"] + text["width"] < box["x"] and box["x"] + box["width"] <= width
+        page.wait_for_function("() => document.querySelector('.bd-sidebar-secondary.hide')")  # it makes room
+        note.get_by_role("link").click(trial=True)  # nothing lies over it, and its section doesn't clip it
+        contents.get_by_role("link").first.focus()
+        page.wait_for_function("() => getComputedStyle(document.querySelector('#pst-page-toc-nav, .page-toc')).opacity === '1'")
+        assert page.complaints == []
+
+
 def test_a_figure_zooms_and_closes(chapter):
     chapter.locator(".vbook-zoom").first.click()
     zoomed = chapter.locator("dialog.vbook-lightbox[open] img")

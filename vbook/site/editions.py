@@ -98,7 +98,8 @@ def single_page(site: Path) -> str:
     contents = "".join(f'<li><a href="#{slug}">{head}</a></li>' for slug, head in heads)
     body = "".join(str(article) for article in articles)
     return (
-        f'<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>{styles}'
+        '<!DOCTYPE html><html lang="en" class="disk" data-theme="light"><head><meta charset="utf-8">'
+        f"<title>{title}</title>{styles}"
         f'<style>{STYLE}</style></head><body><main class="edition bd-content"><div class="edition-cover"><h1>{title}</h1></div>'
         f'<nav class="edition-contents"><h2>Contents</h2><ul>{contents}</ul></nav>{body}</main></body></html>'
     )

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -31,6 +32,19 @@ HANDLER = re.compile(r"""(<[a-z][^<>]*?)\s+on[a-z]+\s*=\s*("[^"]*"|'[^']*')""", 
 PLAIN = re.compile(r'<span class="[npo]">([^<]*)</span>')  # names, punctuation, operators: most of a page of code
 FORMULA = re.compile(r"<mjx-[^>]*>")  # most tags of a page: they go without quotes where HTML needs none
 QUOTED = re.compile(r"=\"([\w.-]+)\"")
+STYLE = re.compile(r'<link[^>]* href="([^"]*_static/)vbook\.css')
+FONTS = {
+    "source-serif-4-latin-wght-normal": "",
+    "source-sans-3-latin-wght-normal": "",
+    "source-serif-4-latin-wght-italic": "<em>",
+}
+START = """<script>
+if (location.protocol === "file:") document.documentElement.classList.add("disk");
+else for (const name of NAMES) document.head.append(Object.assign(document.createElement("link"), {
+  rel: "preload", as: "font", type: "font/woff2", crossOrigin: "", href: `STATICfonts/${name}.woff2` }));
+</script>"""  # from disk a browser refuses to fetch fonts beforehand
+UNSEEN = re.compile(r"(?<=<template data-preview=)(.*?)(?=</template>)", re.DOTALL)
+ASSISTIVE = re.compile(r"<mjx-assistive-mml\b.*?</mjx-assistive-mml>", re.DOTALL)
 CHARSET = re.compile(r"<meta charset=[^>]*>", re.IGNORECASE)
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
@@ -81,9 +95,18 @@ def finish_page(page: str) -> str:
     markup = [PLAIN.sub(r"\1", _without_handlers(part)) for part in parts[::3]]
     markup = [part.replace(' jax="CHTML" style="position: relative;"', ' jax="CHTML"') for part in markup]
     markup = [FORMULA.sub(lambda tag: QUOTED.sub(r"=\1", tag[0]), part) for part in markup]
+    markup = [UNSEEN.sub(lambda found: ASSISTIVE.sub("", found[0]), part) for part in markup]  # hidden from screen readers
     page = "".join(a + b for a, b in zip(markup, [*scripts, ""], strict=True))
+    page = CHARSET.sub(lambda found: found[0] + _start(page), page, count=1)
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}">'
     return CHARSET.sub(lambda found: f"{found[0]}\n    {meta}\n    {FAVICON}", page, count=1)
+
+
+def _start(page: str) -> str:
+    """A script by which a browser fetches the fonts of the page's text at once, before it has seen a style sheet."""
+    static = STYLE.search(page)
+    names = [name for name, where in FONTS.items() if where in page]
+    return "\n    " + START.replace("NAMES", json.dumps(names)).replace("STATIC", static[1]) if static else ""
 
 
 def _without_handlers(markup: str) -> str:

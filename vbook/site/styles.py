@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 CLASSES = re.compile(r"""\b(?:class|id)=(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""")
@@ -75,5 +76,5 @@ def _can_match(selector: list, used: set[str], starts: tuple[str, ...]) -> bool:
         if not any(_can_match(inner, used, starts) for inner in _selectors(part.arguments)):
             return False
     wanted = [token.value for token in selector if token.type == "hash"]
-    wanted += [name.value for dot, name in zip(selector, selector[1:], strict=False) if dot == "." and name.type == "ident"]
+    wanted += [name.value for dot, name in pairwise(selector) if dot == "." and name.type == "ident"]
     return all(name in used or name.startswith(starts) for name in wanted)
