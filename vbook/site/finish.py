@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from vbook import paths
+from vbook.site.code_page import PAGE, link_imports, placed
 from vbook.site.styles import names, prune
 
 FRONT = """<!DOCTYPE html>
@@ -79,8 +80,8 @@ def _runs_inline(attributes: str) -> bool:
     return not re.search(r"\bsrc\s*=", attributes) and (kind is None or kind[1] in ("module", "text/javascript"))
 
 
-def finish_page(page: str) -> str:
-    """A built page, ready to publish; a page already finished comes back as it is.
+def finish_page(page: str, code: frozenset[str] = frozenset()) -> str:
+    """A built page, ready to publish, its imports of ``code`` led to the code page; one already finished comes back as it is.
 
     >>> finish_page('<meta charset="utf-8"><p onclick="f()">').endswith("<p>")
     True
@@ -93,6 +94,7 @@ def finish_page(page: str) -> str:
     parts = SCRIPT.split(page)  # handlers are looked for in markup only: every third part, between the scripts
     scripts = [match[0] for match in SCRIPT.finditer(page)]
     markup = [PLAIN.sub(r"\1", _without_handlers(part)) for part in parts[::3]]
+    markup = [link_imports(part, code, f"../{PAGE}") for part in markup]
     markup = [part.replace(' jax="CHTML" style="position: relative;"', ' jax="CHTML"') for part in markup]
     markup = [FORMULA.sub(lambda tag: QUOTED.sub(r"=\1", tag[0]), part) for part in markup]
     markup = [UNSEEN.sub(lambda found: ASSISTIVE.sub("", found[0]), part) for part in markup]  # hidden from screen readers
@@ -141,9 +143,10 @@ def finish(outdir: Path, root: str) -> None:
     if root != "index":
         found = re.search(r"<title>(.*?)</title>", (outdir / f"{root}.html").read_text(encoding="utf-8"), re.DOTALL)
         paths.write_text(outdir / "index.html", FRONT.format(title=found[1].strip(), target=f"{root}.html"))
+    code = placed((outdir / PAGE).read_text(encoding="utf-8")) if (outdir / PAGE).is_file() else frozenset()
     for file in sorted(outdir.rglob("*.html")):
         before = file.read_text(encoding="utf-8")
-        after = finish_page(before)
+        after = finish_page(before, code if file.parent.name == "chapters" else frozenset())
         if after != before:
             paths.write_text(file, after)
     for name in ("pydata-sphinx-theme.js", "sphinx-book-theme.js"):

@@ -13,6 +13,7 @@ from vbook.ledger.verdicts import WORDS
 from vbook.results.target import SOURCES, place_of
 from vbook.site import places
 from vbook.site.citations import References
+from vbook.site.code_page import Code
 from vbook.site.errata_page import Errata
 from vbook.site.generated import Page, table
 from vbook.site.results_page import Results
@@ -39,6 +40,7 @@ def setup_pages(app) -> None:
     app.add_directive("vbook-coverage", Coverage)
     app.add_directive("vbook-errata", Errata)
     app.add_directive("vbook-references", References)
+    app.add_directive("vbook-code", Code)
     app.connect("doctree-read", places.collect, priority=600)  # after the figures have their captions
     app.connect("env-updated", places.check)
 
