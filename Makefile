@@ -11,6 +11,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done; echo python3)
 
 VENV := .venv
+# Packages beside the requirements, such as an older PyTorch
+EXTRA :=
+OLDEST := torch==2.6.* torchvision==0.21.*
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 VBOOK := $(BIN)/python -m vbook.cli
@@ -20,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book run build test lint mutants browser commit-notebooks lab serve wheel pdf zip clean
+.PHONY: help setup book run build test test-oldest lint mutants browser commit-notebooks lab serve wheel pdf zip clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +37,7 @@ $(READY): requirements.txt pyproject.toml
 		echo "vbook: $(PYTHON) can't make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
 	@echo "vbook: installing into $(VENV); PyTorch is large, so the first time may take minutes"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -r requirements.txt
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -r requirements.txt $(foreach package,$(EXTRA),"$(package)")
 	@touch $@
 
 book: run build ## execute what changed and build the site (PROFILE=smoke|laptop|paper CHAPTERS="2 3")
@@ -49,6 +52,9 @@ test: override PROFILE := smoke
 test: override CHAPTERS := all
 test: lint browser run build ## everything: lint, smoke run of all chapters, site, all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+test-oldest: ## the same on the oldest PyTorch that the book supports, in an environment of its own
+	$(MAKE) test VENV=.venv-oldest EXTRA="$(OLDEST)"
 
 lint: $(READY) ## check the style of the code, notebooks included
 	$(BIN)/ruff check .
