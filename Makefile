@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book run build test test-oldest lint mutants browser commit-notebooks lab serve wheel pdf zip clean
+.PHONY: help setup book run build test test-oldest lint mutants browser commit-notebooks lab serve wheel pdf zip publish links clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,12 @@ wheel: $(READY) ## build the wheel into _build/dist
 
 pdf zip: build ## the built book as one file: _build/vbook.pdf, or _build/vbook.zip that opens from disk
 	$(VBOOK) edition $@
+
+publish: book pdf zip ## all that is published, in _build/public: the site with its PDF and its archive
+	rm -rf _build/public && cp -r _build/html _build/public && cp _build/vbook.pdf _build/vbook.zip _build/public
+
+links: $(READY) ## do the links that lead out of the book still lead somewhere? (needs the network)
+	$(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links
 
 clean: ## remove everything that was generated, .venv aside
 	rm -rf _build mutants

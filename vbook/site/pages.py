@@ -17,6 +17,7 @@ from vbook.site.code_page import Code
 from vbook.site.errata_page import Errata
 from vbook.site.generated import Page, table
 from vbook.site.results_page import Results
+from vbook.site.theme import home, published
 from vbook.site.widgets import prose_form
 
 HEADINGS = {
@@ -41,6 +42,7 @@ def setup_pages(app) -> None:
     app.add_directive("vbook-errata", Errata)
     app.add_directive("vbook-references", References)
     app.add_directive("vbook-code", Code)
+    app.add_directive("vbook-editions", Editions)
     app.connect("doctree-read", places.collect, priority=600)  # after the figures have their captions
     app.connect("env-updated", places.check)
 
@@ -117,6 +119,18 @@ class State(Page):
     def run(self) -> list[nodes.Node]:
         """The list."""
         return self.parse(state(ledger(), verdicts(), errata()))
+
+
+class Editions(Page):
+    """``{vbook-editions}``: where the published book is, and its two other forms."""
+
+    def run(self) -> list[nodes.Node]:
+        """The sentence."""
+        address = published(home()[0])
+        return self.parse(
+            f"The published book is at <{address}>, beside it [the whole as a PDF]({address}/vbook.pdf), with page numbers and still "
+            f"pictures in place of the widgets, and [as an archive]({address}/vbook.zip), which opens from disk with everything alive."
+        )
 
 
 class Coverage(Page):

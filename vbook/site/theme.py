@@ -21,6 +21,16 @@ def home(top: Path | None = None) -> tuple[str, str]:
     return project["project"]["urls"]["Repository"], project["tool"]["vbook"]["branch"]
 
 
+def published(address: str) -> str:
+    """Where GitHub Pages puts the site of the repository at ``address``.
+
+    >>> published("https://github.com/owner/name")
+    'https://owner.github.io/name'
+    """
+    owner, name = address.rstrip("/").split("/")[-2:]
+    return f"https://{owner}.github.io/{name}"
+
+
 def configure(app, config) -> None:
     """Complete Sphinx's configuration, the same for ``vbook build`` and ``jupyter-book build .``."""
     address, branch = home()
