@@ -4,6 +4,7 @@ import pytest
 from look import visit
 
 from vbook import bounds, hmc, paths
+from vbook.errors import VbookError
 from vbook.pipeline import notebook
 from vbook.pipeline.chapters import all_chapters
 from vbook.site.code_page import IMPORT, code_tables, equations, link_imports, names
@@ -34,6 +35,12 @@ def test_a_name_is_used_where_it_first_stands_after_its_import():
 
 def test_what_is_imported_and_never_used_is_left_out():
     assert names(_book(("code", "from vbook.bounds import elbo\nfrom vbook.plots import PALETTE\nprint(PALETTE)"))) == {}
+
+
+@pytest.mark.parametrize("line", ["from vbook.bounds import elbow", "from vbook.bound import elbo"])
+def test_a_name_that_the_package_does_not_have_is_told(line):
+    with pytest.raises(VbookError, match=r"chapters/02-x\.ipynb takes elbow? from vbook\.bounds?, which doesn't have it"):
+        names(_book(("code", f"{line}\nelbo")))
 
 
 def test_equations_come_from_the_ledger():

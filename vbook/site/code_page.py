@@ -10,6 +10,7 @@ from pathlib import Path
 from docutils import nodes
 
 import vbook
+from vbook.errors import VbookError
 from vbook.ledger import ledger
 from vbook.ledger.anchors import PATTERNS
 from vbook.site.generated import Page, table
@@ -41,7 +42,8 @@ class Name:
 def names(notebooks: dict[str, dict]) -> dict[str, Name]:
     """What the notebooks (as JSON, by file) take from the package by ``from vbook.… import …``, by full name.
 
-    A module that is taken as a whole, such as ``hmc``, stands for the functions that are called through it.
+    A module that is taken as a whole, such as ``hmc``, stands for the functions that are called through it. Raises VbookError for
+    a name that the package doesn't have.
     """
     found: dict[str, Name] = {}
     for file, notebook in notebooks.items():
@@ -56,14 +58,17 @@ def names(notebooks: dict[str, dict]) -> dict[str, Name]:
                     name, _, alias = part.strip().partition(" as ")
                     known[alias or name] = (module, name)
             for alias, (module, name) in known.items():
-                for one in _called(IMPORT.sub("", text), alias, module, name):
+                for one in _called(file, IMPORT.sub("", text), alias, module, name):
                     found.setdefault(f"{one.module}.{one.name}", one).uses.setdefault(file, section)
     return found
 
 
-def _called(text: str, alias: str, module: str, name: str) -> list[Name]:
+def _called(file: str, text: str, alias: str, module: str, name: str) -> list[Name]:
     """What a cell uses under ``alias``: the thing itself, or, of a module, its functions and classes."""
-    thing = getattr(importlib.import_module(module), name, None) or importlib.import_module(f"{module}.{name}")
+    try:
+        thing = getattr(importlib.import_module(module), name, None) or importlib.import_module(f"{module}.{name}")
+    except ImportError as error:
+        raise VbookError(f"{file} takes {name} from {module}, which doesn't have it ({error})") from error
     if inspect.ismodule(thing):
         parts = dict.fromkeys(re.findall(rf"(?<![\w.]){alias}\.(\w+)", text))
         return [Name(thing.__name__, part, getattr(thing, part)) for part in parts if callable(getattr(thing, part, None))]

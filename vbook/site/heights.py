@@ -2,7 +2,7 @@
 
 from docutils import nodes
 
-from vbook.site.directive import vbook_details
+from vbook.site.directive import vbook_aside, vbook_details
 from vbook.site.figures import vbook_picture
 
 # Pixels on a wide screen, fitted to the pages of chapters 2 and 12
@@ -23,6 +23,8 @@ def height(node: nodes.Node) -> float:
         return node["size"][1] or 300
     if isinstance(node, nodes.raw):
         return WIDGET if "data-vbook-widget" in node.astext() else 0
+    if isinstance(node, vbook_aside):
+        return 0  # in the margin
     if isinstance(node, nodes.table):
         return ROW * len(list(node.findall(nodes.row)))
     if isinstance(node, vbook_details) and not node.get("open"):
