@@ -18,6 +18,15 @@ def test_open_and_missing_summary():
     assert fold("<details open>\nb\n</details>") == "~~~~{vbook-details} Details\n:open: true\n\nb\n\n~~~~"
 
 
+def test_what_follows_the_end_of_a_block_stays():
+    assert fold("<aside>a</aside> and b").endswith("a\n\n~~~~\n\nand b")
+
+
+def test_a_class_does_not_open_a_block():
+    assert ":open: false" in fold('<details class="open opening"><summary>a</summary>b</details>')
+    assert ":open: true" in fold('<details class="x" open><summary>a</summary>b</details>')
+
+
 def test_one_line_and_text_around():
     folded = fold("before\n\n<details><summary>a `b`</summary>c</details>\n\nafter")
     assert folded == "before\n\n~~~~{vbook-details} a `b`\n:open: false\n\nc\n\n~~~~\n\nafter"

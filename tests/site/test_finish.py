@@ -2,6 +2,8 @@ import base64
 import hashlib
 import re
 
+import pytest
+
 from vbook.site.finish import finish, finish_page, policy, slim
 
 PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8" />
@@ -60,6 +62,19 @@ def test_unused_files_are_removed(tmp_path):
     assert left == sorted([*(f"_static/{name}" for name in theme), "index.html", "start.html"])
     front = (tmp_path / "index.html").read_text()
     assert "url=start.html" in front and "<title>Start</title>" in front and "Content-Security-Policy" in front
+
+
+@pytest.mark.slow
+def test_the_themes_of_today_are_cut_where_we_think(sample_site):
+    """What ``calm`` and ``prune`` look for is in the themes that are installed."""
+    static = sample_site / "_static"
+    scripts = {name: (static / "scripts" / f"{name}.js").read_text() for name in ("sphinx-book-theme", "pydata-sphinx-theme")}
+    assert '["margin"].forEach' in scripts["sphinx-book-theme"] and "sidenote" not in scripts["sphinx-book-theme"]
+    assert "[].forEach(" in scripts["pydata-sphinx-theme"] and '"pre",' not in scripts["pydata-sphinx-theme"]
+    style = (static / "styles" / "pydata-sphinx-theme.css").read_text()
+    assert 50_000 < len(style) < 150_000 and ".bs-tooltip-auto[data-popper-placement" in style
+    for name in ("basic", "pygments"):
+        assert len((static / f"{name}.css").read_text()) > 1_000
 
 
 def test_search_scripts_are_the_search_pages_own():

@@ -135,6 +135,17 @@ def test_a_number_tells_where_it_comes_from(chapter):
     assert box["x"] >= 0 and box["x"] + box["width"] <= 1280
     chapter.keyboard.press("Escape")
     assert not tip.is_visible()
+    number.blur()
+    number.hover()
+    assert tip.is_visible()
+    tip.hover()  # the pointer may go onto the card, and longer than it may stay away
+    chapter.wait_for_timeout(500)
+    assert tip.is_visible()
+    chapter.keyboard.press("Escape")  # though the number hasn't the focus
+    assert not tip.is_visible()
+    number.hover()
+    chapter.mouse.move(0, 0)
+    chapter.wait_for_function("() => !document.querySelector('.vbook-tip.open')")
 
 
 def test_equation_links_lead_home_and_preview(browser, over_http, chapter):

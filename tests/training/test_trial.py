@@ -136,7 +136,8 @@ def test_the_trial_counts_in_the_time_of_the_run(slow):
 def test_networks_of_many_sizes_are_each_compiled():
     """PyTorch compiles one piece of code for so many shapes and then runs it eagerly without a word."""
     torch._dynamo.reset()
-    with torch._dynamo.config.patch(recompile_limit=1):
+    limit = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else "cache_size_limit"  # PyTorch 2.6's name
+    with torch._dynamo.config.patch({limit: 1}):
         for width in (5, 7):
             torch._dynamo.utils.counters.clear()
             fit(vae(12, 2, hidden=(width,)), X[:32], steps=2, batch_size=16, mode="compiled")

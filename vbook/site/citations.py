@@ -102,11 +102,12 @@ def collect(app, doctree) -> None:
         node for node in list(doctree.findall(nodes.reference)) if node.get("refuri", "").startswith(("http://", "https://"))
     ]
     known = {address: work.key for work in (works().values() if links else ()) for address in work.addresses}
+    if links:  # an entry added later may be for one of them
+        app.env.note_dependency(str(paths.book("references.bib")))
     cited = []
     for node in links if name != PAGE else ():
         address = _plain(node["refuri"])
         if key := known.get(address):
-            app.env.note_dependency(str(paths.book("references.bib")))
             cited.append((key, *_place(node)))
             node.replace_self(cited_work("", "", *node.children, key=key))
         elif PUBLISHERS.match(address):
@@ -141,10 +142,19 @@ def resolve(app, doctree, docname: str) -> None:
         node.replace_self(link)
         seen.add(node["key"])
     for key in sorted(seen):
-        text = f'<template data-preview="{html.escape(f"{uri}#{key}")}"><p>{works()[key].html}</p></template>'
+        text = f'<template data-preview="{html.escape(f"{uri}#{key}")}"><p>{_unlinked(works()[key].html)}</p></template>'
         doctree += nodes.raw("", text, format="html")
     for node in list(doctree.findall(cited_in)):
         node.replace_self(_ways_back(app, node["key"]))
+
+
+def _unlinked(text: str) -> str:
+    """An entry without its links: nobody can follow one in a card that goes away.
+
+    >>> _unlinked('In <a href="https://x.org">x</a>.')
+    'In x.'
+    """
+    return re.sub(r"</?a\b[^>]*>", "", text)
 
 
 def _ways_back(app, key: str) -> list[nodes.Node]:

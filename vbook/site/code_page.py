@@ -1,5 +1,6 @@
 """The code page: what the chapters take from the package, where each name is first used, and which equations it computes."""
 
+import ast
 import importlib
 import inspect
 import json
@@ -18,9 +19,7 @@ from vbook.site.theme import home
 
 PAGE = "book/code.html"
 IMPORT = re.compile(r"^from (vbook[\w.]*) import ([\w, ]+)$", re.MULTILINE)
-HIGHLIGHTED = re.compile(
-    r'(<span class="nn">(vbook[\w.]*)</span><span class="w"> </span><span class="kn">import</span> )(\w+(?:, \w+)*)'
-)
+HIGHLIGHTED = re.compile(r'(<span class="nn">(vbook[\w.]*)</span> <span class="kn">import</span> )(\w+(?:, \w+)*)')
 PACKAGE = Path(vbook.__file__).parent
 
 
@@ -58,22 +57,34 @@ def names(notebooks: dict[str, dict]) -> dict[str, Name]:
                     name, _, alias = part.strip().partition(" as ")
                     known[alias or name] = (module, name)
             for alias, (module, name) in known.items():
-                for one in _called(file, IMPORT.sub("", text), alias, module, name):
+                for one in _called(file, _words(text), alias, module, name):
                     found.setdefault(f"{one.module}.{one.name}", one).uses.setdefault(file, section)
     return found
 
 
-def _called(file: str, text: str, alias: str, module: str, name: str) -> list[Name]:
+def _words(source: str) -> list[str]:
+    """The names that a cell's code uses, dotted where it looks into one; not its strings and comments, nor its magics."""
+    tree = ast.parse("".join(line for line in source.splitlines(keepends=True) if not line.lstrip().startswith(("%", "!"))))
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            found.append(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found.append(f"{node.value.id}.{node.attr}")
+    return found
+
+
+def _called(file: str, words: list[str], alias: str, module: str, name: str) -> list[Name]:
     """What a cell uses under ``alias``: the thing itself, or, of a module, its functions and classes."""
     try:
-        thing = getattr(importlib.import_module(module), name, None) or importlib.import_module(f"{module}.{name}")
-    except ImportError as error:
+        whole = importlib.import_module(module)
+        thing = getattr(whole, name) if hasattr(whole, name) else importlib.import_module(f"{module}.{name}")
+    except ModuleNotFoundError as error:
         raise VbookError(f"{file} takes {name} from {module}, which doesn't have it ({error})") from error
     if inspect.ismodule(thing):
-        parts = dict.fromkeys(re.findall(rf"(?<![\w.]){alias}\.(\w+)", text))
+        parts = dict.fromkeys(word.partition(".")[2] for word in words if word.startswith(f"{alias}."))
         return [Name(thing.__name__, part, getattr(thing, part)) for part in parts if callable(getattr(thing, part, None))]
-    used = callable(thing) and re.search(rf"(?<![\w.]){alias}\b", text)
-    return [Name(module, name, thing)] if used else []
+    return [Name(module, name, thing)] if callable(thing) and alias in words else []
 
 
 def equations() -> dict[int, list[str]]:
@@ -136,7 +147,7 @@ def placed(page: str) -> frozenset[str]:
 def link_imports(markup: str, known: frozenset[str], address: str) -> str:
     """The highlighted code of a page with the ``known`` names of its import lines as links to the code page at ``address``.
 
-    >>> line = '<span class="nn">vbook.bounds</span><span class="w"> </span><span class="kn">import</span> elbo, other'
+    >>> line = '<span class="nn">vbook.bounds</span> <span class="kn">import</span> elbo, other'
     >>> link_imports(line, frozenset(["vbook.bounds.elbo"]), "code.html").partition("import</span> ")[2]
     '<a class="vbook-code" href="code.html#code-vbook.bounds.elbo">elbo</a>, other'
     """

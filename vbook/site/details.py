@@ -31,9 +31,11 @@ def fold(markdown: str) -> str:
             i += 1
             continue
         inside = "\n".join([opening["rest"], *lines[i + 1 : end + 1]])
-        inside = inside[: inside.lower().rindex(f"</{tag}>")]
-        is_open = "open" in opening["attributes"].lower()
+        inside, after = re.match(rf"(.*)</{tag}>(.*)", inside, re.DOTALL | re.IGNORECASE).groups()
+        is_open = bool(re.search(r"\bopen\b(?!-)", re.sub(r"""=\s*("[^"]*"|'[^']*')""", "", opening["attributes"].lower())))
         done.append(_block("vbook-aside", inside) if tag == "aside" else _details(inside, is_open))
+        if after.strip():
+            done += ["", after.strip()]
         i = end + 1
     return "\n".join(done)
 

@@ -158,6 +158,9 @@ def _article(soup, name: str, names: list[str]):
                 node["src"] = _from_root(node["src"], name)
         if node.name == "a" and "href" in node.attrs and not urlsplit(node["href"]).scheme:
             target, _, place = _from_root(node["href"], name).partition("#")
-            node["href"] = f"#{_slug(target, unquote(place))}" if target in names else target
+            if target in names:
+                node["href"] = f"#{_slug(target, unquote(place))}"
+            else:  # a picture at its full size: in the file it would be an address on the machine that printed it
+                del node["href"]
     article["id"] = _slug(name)
     return article

@@ -30,7 +30,7 @@ LATER = re.compile(
     r'<script defer src="([^"]*/scripts/(?:bootstrap|pydata-sphinx-theme)\.js[^"]*)"></script>'
 )  # vbook.js starts them
 HANDLER = re.compile(r"""(<[a-z][^<>]*?)\s+on[a-z]+\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
-PLAIN = re.compile(r'<span class="[npo]">([^<]*)</span>')  # names, punctuation, operators: most of a page of code
+PLAIN = re.compile(r'<span class="[npow]">([^<]*)</span>')  # names, punctuation, operators, blanks: most of a page of code
 FORMULA = re.compile(r"<mjx-[^>]*>")  # most tags of a page: they go without quotes where HTML needs none
 QUOTED = re.compile(r"=\"([\w.-]+)\"")
 STYLE = re.compile(r'<link[^>]* href="([^"]*_static/)vbook\.css')
@@ -51,6 +51,7 @@ POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'"
 )
+POLICY_TAG = '<meta http-equiv="Content-Security-Policy"'
 DEAD = ("scripts/fontawesome.js*", "vendor/fontawesome", "**/*.map", "**/*.LICENSE.txt")
 ICON_FONTS = re.compile(r"@font-face\s*\{[^{}]*fontawesome[^{}]*\}")
 ICON = r"\.fa(?:[brs]|-[-\w]+)?(?:::?before)?"
@@ -86,7 +87,7 @@ def finish_page(page: str, code: frozenset[str] = frozenset()) -> str:
     >>> finish_page('<meta charset="utf-8"><p onclick="f()">').endswith("<p>")
     True
     """
-    if "Content-Security-Policy" in page:
+    if POLICY_TAG in page:
         return page
     page = NAMELESS.sub(lambda found: found[0].replace(' aria-label="Search"', ""), ICONS.sub("", page))
     page = SEARCH.sub("", page) if 'id="search-results"' not in page else page
@@ -100,7 +101,7 @@ def finish_page(page: str, code: frozenset[str] = frozenset()) -> str:
     markup = [UNSEEN.sub(lambda found: ASSISTIVE.sub("", found[0]), part) for part in markup]  # hidden from screen readers
     page = "".join(a + b for a, b in zip(markup, [*scripts, ""], strict=True))
     page = CHARSET.sub(lambda found: found[0] + _start(page), page, count=1)
-    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}">'
+    meta = f'{POLICY_TAG} content="{policy(page)}">'
     return CHARSET.sub(lambda found: f"{found[0]}\n    {meta}\n    {FAVICON}", page, count=1)
 
 

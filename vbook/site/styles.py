@@ -37,7 +37,7 @@ def prune(style: str, used: Iterable[str]) -> str:
     import tinycss2
 
     used = set(used)
-    starts = tuple(name for name in used if name.endswith("-") and len(name) > 3)
+    starts = tuple(name for name in used if name.endswith("-") and len(name) > 2)
     kept = _kept(tinycss2.parse_stylesheet(style, skip_comments=True, skip_whitespace=True), used, starts)
     return "".join(kept)
 

@@ -21,37 +21,47 @@ requestAnimationFrame(() => setTimeout(() => {
   }
 }));
 
-// What is open stays beside its anchor while the page scrolls (a step of the Tab key scrolls too) until that leaves the screen.
-let stay = () => {};
-function keep(card, anchor, close) {
-  place(card, anchor);
-  stay = () => {
-    const at = anchor.getBoundingClientRect();
-    if (at.bottom < 0 || at.top > document.documentElement.clientHeight) close();
-    else place(card, anchor);
-  };
+// One card at a time is open: it stays beside its anchor while the page scrolls (a step of the Tab key scrolls too) until that
+// leaves the screen, while the pointer is on the anchor or on the card itself, and until the Escape key.
+const LINGER = 250; // ms that a pointer has from the anchor to the card
+let card = null;
+function open(element, anchor, close) {
+  if (card?.element !== element) card?.close();
+  card = { element, anchor, close };
+  place(element, anchor);
 }
-document.addEventListener("scroll", () => stay(), { passive: true });
+function shut() {
+  card?.close();
+  card = null;
+}
+function leave() {
+  const left = card;
+  setTimeout(() => {
+    if (card && card === left && ![card.element, card.anchor].some((one) => one.matches(":hover")) && document.activeElement !== card.anchor) shut();
+  }, LINGER);
+}
+document.addEventListener("scroll", () => {
+  const at = card?.anchor.getBoundingClientRect();
+  if (at && (at.bottom < 0 || at.top > document.documentElement.clientHeight)) shut();
+  else if (at) place(card.element, card.anchor);
+}, { passive: true });
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") shut(); });
 
 // Numbers: the card is in the page already, it is only moved to where it is read; out of its section, which would clip it.
 for (const number of document.querySelectorAll(".vbook-number")) {
   const tip = document.getElementById(number.getAttribute("aria-describedby"));
   const show = () => {
-    if (tip.parentNode !== document.body) document.body.append(tip);
+    if (tip.parentNode !== document.body) { document.body.append(tip); tip.addEventListener("mouseleave", leave); }
     tip.classList.add("open");
-    keep(tip, number, hide);
+    open(tip, number, () => tip.classList.remove("open"));
   };
-  const hide = () => { tip.classList.remove("open"); stay = () => {}; };
   number.addEventListener("mouseenter", show);
   number.addEventListener("focus", show);
-  number.addEventListener("mouseleave", () => { if (document.activeElement !== number) hide(); });
-  number.addEventListener("blur", hide);
-  number.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+  number.addEventListener("mouseleave", leave);
+  number.addEventListener("blur", leave);
 }
 
 // Equations, works and terms: what a link points to, on this page or (as a template that the build left) on another.
-let preview = null;
-function closePreview() { preview?.remove(); preview = null; stay = () => {}; }
 function targetOf(link) {
   const href = link.getAttribute("href");
   if (href.startsWith("#")) return document.getElementById(href.slice(1))?.querySelector(".vbook-eq-math")?.cloneNode(true);
@@ -59,23 +69,22 @@ function targetOf(link) {
 }
 for (const link of document.querySelectorAll("a.vbook-eqref, a.vbook-cite, a.vbook-term")) {
   let timer = 0;
-  const open = () => {
-    closePreview();
-    const target = targetOf(link);
+  const show = () => {
+    const target = card?.anchor === link ? null : targetOf(link);
     if (!target) return;
-    preview = document.createElement("div");
+    const preview = document.createElement("div");
     preview.className = "vbook-preview";
     preview.setAttribute("aria-hidden", "true");
     preview.append(target);
+    preview.addEventListener("mouseleave", leave);
     document.body.append(preview);
-    keep(preview, link, closePreview);
+    open(preview, link, () => preview.remove());
   };
-  link.addEventListener("mouseenter", () => { timer = setTimeout(open, 120); });
-  link.addEventListener("mouseleave", () => { clearTimeout(timer); closePreview(); });
-  link.addEventListener("focus", () => { if (link.matches(":focus-visible")) open(); });
-  link.addEventListener("blur", closePreview);
+  link.addEventListener("mouseenter", () => { timer = setTimeout(show, 120); });
+  link.addEventListener("mouseleave", () => { clearTimeout(timer); leave(); });
+  link.addEventListener("focus", () => { if (link.matches(":focus-visible")) show(); });
+  link.addEventListener("blur", leave);
 }
-document.addEventListener("keydown", (event) => { if (event.key === "Escape") closePreview(); });
 
 // Figures: a click opens the picture in its full size; without this script the link does.
 for (const link of document.querySelectorAll("a.vbook-zoom")) {
