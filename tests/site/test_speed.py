@@ -1,12 +1,12 @@
 """How little the pages keep a reader waiting: no task of seconds while they load, and nothing moves under the eye."""
 
-import json
-from collections import Counter
 from pathlib import Path
 
 import look
 import pytest
 from look import visit
+
+from vbook.bench.site import longest_task, traced
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SLOWER = 4  # times: a phone of some years
@@ -17,29 +17,23 @@ SHIFT = 0.05
 WATCH = (Path(look.__file__).parents[2] / "vbook" / "bench" / "site.js").read_text(encoding="utf-8")
 
 
-def longest_task(browser, address: str, folder: Path) -> float:
+def processor_time(browser, address: str) -> float:
     """The processor's milliseconds in the longest task of the page's main thread while it loads."""
-    trace = folder / "trace.json"
     page = browser.new_page(viewport={"width": 1280, "height": 850})
     try:
-        browser.start_tracing(page=page, path=trace, categories=["toplevel", "devtools.timeline"])
-        page.goto(address)
-        page.wait_for_timeout(1000)
-        browser.stop_tracing()
+        with traced(page) as events:
+            page.goto(address)
+            page.wait_for_timeout(1000)
     finally:
         page.close()
-    events = [event for event in json.loads(trace.read_text())["traceEvents"] if event["ph"] == "X"]
-    parsing = (event for event in events if event["name"] == "ParseHTML" and address in str(event["args"]))
-    main = Counter((event["pid"], event["tid"]) for event in parsing).most_common(1)[0][0]
-    tasks = (event for event in events if event["name"].endswith("RunTask") and (event["pid"], event["tid"]) == main)
-    return max(event.get("tdur", 0) for event in tasks) / 1000
+    return 1000 * longest_task(events, address, "tdur")
 
 
-def test_no_task_takes_seconds_while_a_page_loads(browser, built_site, serve, tmp_path):
+def test_no_task_takes_seconds_while_a_page_loads(browser, built_site, serve):
     start = serve(built_site)
     for name in look.pages(built_site):
         for _ in range(6):  # the best of some: the processor's time goes up when others use its caches
-            took = SLOWER * longest_task(browser, f"{start}/{name}", tmp_path)
+            took = SLOWER * processor_time(browser, f"{start}/{name}")
             if took <= GUARD:
                 break
         assert took <= GUARD, f"{name}: {took:.0f} ms"

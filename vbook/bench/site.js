@@ -1,8 +1,7 @@
-// What `vbook bench site` runs before a page: when it shows text, when its plane answers, what holds the reader up meanwhile.
-window.vbookLoad = { task: 0, shift: 0, widget: null };
+// What `vbook bench site` runs before a page: how far its content moves while it loads, and when its plane answers.
+window.vbookLoad = { shift: 0, widget: null };
 {
   const watch = (type, then) => new PerformanceObserver((list) => list.getEntries().forEach(then)).observe({ type, buffered: true });
-  watch("longtask", ({ duration }) => { vbookLoad.task = Math.max(vbookLoad.task, duration); });
   watch("layout-shift", ({ value, hadRecentInput }) => { if (!hadRecentInput) vbookLoad.shift += value; });
   const look = () => {
     const canvas = document.querySelector("#latent-manifold.vw-on .vw-decoded");
