@@ -52,7 +52,7 @@ def modules(code: list[str], stem: str = "") -> set[str]:
     ``vbook.experiments`` imports every chapter's module to register it; another chapter's doesn't count on that ground alone.
     """
     number = re.match(r"\d*", stem)[0]
-    todo = {name for source in code for name in _imported(_without_magics(source))}
+    todo = {name for source in code for name in _imported(without_magics(source))}
     found: set[str] = set()
     while todo:
         module = todo.pop()
@@ -102,7 +102,8 @@ def _sources(module: str) -> list[Path]:
     return [file, *tables] if file.name == "__init__.py" else [file]
 
 
-def _without_magics(source: str) -> str:
+def without_magics(source: str) -> str:
+    """A cell's code as plain Python: ``pass`` where IPython has a magic or a shell command."""
     return re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE)
 
 

@@ -14,6 +14,7 @@ import vbook
 from vbook.errors import VbookError
 from vbook.ledger import ledger
 from vbook.ledger.anchors import PATTERNS
+from vbook.pipeline.stale import without_magics
 from vbook.site.generated import Page, table
 from vbook.site.theme import home
 
@@ -64,9 +65,8 @@ def names(notebooks: dict[str, dict]) -> dict[str, Name]:
 
 def _words(source: str) -> list[str]:
     """The names that a cell's code uses, dotted where it looks into one; not its strings and comments, nor its magics."""
-    tree = ast.parse("".join(line for line in source.splitlines(keepends=True) if not line.lstrip().startswith(("%", "!"))))
     found = []
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(without_magics(source))):
         if isinstance(node, ast.Name):
             found.append(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):

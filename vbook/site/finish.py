@@ -23,12 +23,9 @@ FRONT = """<!DOCTYPE html>
 SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script>", re.DOTALL | re.IGNORECASE)
 ICONS = re.compile(r"\s*(?:<!-- So that users can add custom icons -->\s*)?<script[^>]*scripts/fontawesome\.js[^>]*></script>")
 NAMELESS = re.compile(r'<button class="btn search-button-field[^>]*>')  # its visible text is its name
-SEARCH = re.compile(
-    r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>'
-)  # the search page's own
-LATER = re.compile(
-    r'<script defer src="([^"]*/scripts/(?:bootstrap|pydata-sphinx-theme)\.js[^"]*)"></script>'
-)  # vbook.js starts them
+# Scripts that only the search page needs, and the theme's, which vbook.js starts
+SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
+LATER = re.compile(r'<script defer src="([^"]*/scripts/(?:bootstrap|pydata-sphinx-theme)\.js[^"]*)"></script>')
 HANDLER = re.compile(r"""(<[a-z][^<>]*?)\s+on[a-z]+\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
 PLAIN = re.compile(r'<span class="[npow]">([^<]*)</span>')  # names, punctuation, operators, blanks: most of a page of code
 FORMULA = re.compile(r"<mjx-[^>]*>")  # most tags of a page: they go without quotes where HTML needs none
@@ -108,8 +105,8 @@ def finish_page(page: str, code: frozenset[str] = frozenset()) -> str:
 def _start(page: str) -> str:
     """A script by which a browser fetches the fonts of the page's text at once, before it has seen a style sheet."""
     static = STYLE.search(page)
-    names = [name for name, where in FONTS.items() if where in page]
-    return "\n    " + START.replace("NAMES", json.dumps(names)).replace("STATIC", static[1]) if static else ""
+    fonts = [name for name, where in FONTS.items() if where in page]
+    return "\n    " + START.replace("NAMES", json.dumps(fonts)).replace("STATIC", static[1]) if static else ""
 
 
 def _without_handlers(markup: str) -> str:
