@@ -170,6 +170,20 @@ def test_the_experiments_on_faces_are_consistent():
     assert m["least_gain"] == pytest.approx(m["bound_3"] - m["bound_2"], abs=1e-3)
 
 
+def test_the_second_training_goes_on_from_the_first():
+    x = torch.rand(120, 6, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.2
+    row = dict(train=x, hidden=8, sizes=(2, 3), updates=40, points=100)
+    once, again = frey.frey(setup(**row)), frey.frey_again(setup(**row))
+    m = {key: entry["mean"] for key, entry in again.metrics.items()}
+    for z_dim in (2, 3):
+        assert m[f"first_{z_dim}"] == once.metrics[f"bound_{z_dim}"]["mean"], "the first part is the report's figure 1"
+        curve = again.series[f"train_{z_dim}"]
+        assert curve[20] > curve[0] + 100, "the second doesn't start anew"
+        assert again.series[f"reconstruction_{z_dim}"][-1] == pytest.approx(m[f"reconstruction_{z_dim}"], abs=0.01)
+    assert m["least_gain"] == pytest.approx(m["reconstruction_3"] - m["reconstruction_2"], abs=1e-3)
+    assert again.series["updates"] == list(range(2, 81, 2)) and again.steps == 160
+
+
 def test_the_expected_best_by_counting_all_orders():
     values = torch.tensor([-3.0, -1.0, -7.5, -2.0])
     orders = torch.tensor(list(itertools.permutations(values.tolist())), dtype=torch.float64)
