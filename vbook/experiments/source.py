@@ -9,8 +9,8 @@ from vbook.loaded import PACKAGE
 
 # Where numbers are turned into numbers. Definitions that an experiment uses are followed into these modules, no further.
 NUMERICS = (
-    *("noise", "distributions", "networks", "models", "bounds", "objectives", "score", "hmc", "mcem", "variational_bayes"),
-    *("training", "evaluation", "experiments"),
+    *("noise", "distributions", "networks", "flows", "models", "bounds", "objectives", "adversarial", "score", "hmc", "mcem"),
+    *("variational_bayes", "training", "evaluation", "experiments"),
 )
 ALWAYS = ("data/pixels.py", "data/read.py", "data/datasets.py")  # every experiment reads its data through these
 STARTED_BY = ("Setup", "prepare")  # what decides on which numbers an experiment works
