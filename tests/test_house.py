@@ -126,7 +126,7 @@ FLOOR += ["descriptions", "flows", "hmc"]
 CHAIN = [
     ["data"],
     ["models"],
-    ["bounds", "objectives", "score", "variational_bayes"],
+    ["adversarial", "bounds", "objectives", "score", "variational_bayes"],
     ["training", "mcem"],
     ["evaluation"],
     ["results"],

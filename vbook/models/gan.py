@@ -12,11 +12,11 @@ from vbook.noise import check_seed, uniform
 SLOPE = 0.2  # of the leaky ReLUs for negative inputs
 
 
-def generator_net(z_dim: int, hidden, x_dim: int) -> nn.Sequential:
+def generator_net(z_dim: int, hidden, x_dim: int, slope: float = SLOPE) -> nn.Sequential:
     """z (B, Z) -> x (B, D) in (−1, 1): linear layers with leaky ReLU, batch norm on all hidden layers but the first, tanh."""
     layers = []
     for k, (fan_in, fan_out) in enumerate(pairwise((z_dim, *hidden))):
-        layers += [nn.Linear(fan_in, fan_out), *([nn.BatchNorm1d(fan_out)] if k else []), nn.LeakyReLU(SLOPE)]
+        layers += [nn.Linear(fan_in, fan_out), *([nn.BatchNorm1d(fan_out)] if k else []), nn.LeakyReLU(slope)]
     return nn.Sequential(*layers, nn.Linear(hidden[-1], x_dim), nn.Tanh())
 
 
@@ -45,8 +45,8 @@ class Discriminator(nn.Module):
 class GAN(nn.Module):
     """A generator z -> x with z ~ N(0, I), and a discriminator that tells its x from data; pixels x lie in [0, 1].
 
-    ``sizes`` are the generator's hidden layers, ``judges`` the discriminator's. The global
-    random state is left as it was.
+    ``sizes`` are the generator's hidden layers, ``judges`` the discriminator's; ``slope`` is that of the
+    generator's leaky ReLUs. The global random state is left as it was.
 
     >>> gan = GAN(784)
     >>> [sum(p.numel() for p in net.parameters()) for net in (gan.generator, gan.discriminator)]
@@ -54,12 +54,19 @@ class GAN(nn.Module):
     """
 
     def __init__(
-        self, x_dim: int, z_dim: int = 100, sizes=(128, 256, 512, 1024), judges=(512, 256), dropout: float = 0.0, seed: int = 0
+        self,
+        x_dim: int,
+        z_dim: int = 100,
+        sizes=(128, 256, 512, 1024),
+        judges=(512, 256),
+        dropout: float = 0.0,
+        seed: int = 0,
+        slope: float = SLOPE,
     ):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(check_seed(seed))
-            self.generator = generator_net(z_dim, tuple(sizes), x_dim)
+            self.generator = generator_net(z_dim, tuple(sizes), x_dim, slope)
             self.discriminator = Discriminator(x_dim, tuple(judges), dropout)
         self.z_dim = z_dim
         self.register_buffer("_like", torch.empty(0), persistent=False)  # carries device and dtype for the prior

@@ -1,0 +1,142 @@
+"""Chapter 13's experiments: the template's shifts, the judges of drawn digits, the folding of batch norm, what records say."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from vbook import data
+from vbook.errors import VbookError
+from vbook.experiments import run
+from vbook.experiments.chapter13 import flow, gan, judge, levels, small
+from vbook.experiments.registry import find
+from vbook.experiments.setup import prepare
+from vbook.flows import of_levels
+from vbook.models import GAN, RealNVP
+from vbook.models.real_nvp import log_flow
+
+
+@pytest.fixture(scope="module")
+def smoke():
+    return prepare(find("ch13-gan"), "smoke", 0, "cpu", None, False)
+
+
+def test_shifts_are_whole_pixels_with_the_templates_odds():
+    x = torch.zeros(20_000, 9 * 8)
+    x[:, 4 * 8 + 3] = 1.0  # one pixel, in row 4 and column 3
+    moved = flow.shifted(x, (9, 8), torch.Generator().manual_seed(0)).reshape(-1, 9, 8)
+    assert torch.equal(moved.sum((1, 2)), torch.ones(len(x)))
+    for axis, at in ((2, 4), (1, 3)):
+        found = moved.sum(axis).argmax(1) - at
+        for step, odds in zip(range(-2, 3), (1 / 32, 10 / 32, 10 / 32, 10 / 32, 1 / 32), strict=True):
+            share = (found == step).double().mean().item()
+            assert abs(share - odds) < 4 * math.sqrt(odds * (1 - odds) / len(x)), (axis, step)
+
+
+def test_a_shift_repeats_the_edge():
+    x = torch.arange(12.0).reshape(1, 12).repeat(12_000, 1)  # 3 rows of 4
+    moved = flow.shifted(x, (3, 4), torch.Generator().manual_seed(0)).reshape(-1, 3, 4)
+    seen = {tuple(image[0].tolist()) for image in moved}
+    assert (0.0, 0.0, 0.0, 1.0) in seen, "two to the right: the first column three times"
+    assert (10.0, 11.0, 11.0, 11.0) in seen, "two up and two to the left"
+    assert len({tuple(image.flatten().tolist()) for image in moved}) == 25
+
+
+def test_bits_of_a_density_that_knows_nothing_are_eight():
+    assert flow.bits(torch.full((4,), -16 * math.log(256)), 16)["mean"] == pytest.approx(8.0)
+    entry = flow.bits(torch.tensor([0.0, -16 * math.log(2)]), 16)
+    assert entry["mean"] == pytest.approx(0.5) and entry["standard_error"] == pytest.approx(0.5) and entry["n"] == 2
+
+
+def test_the_flows_record():
+    found = run("ch13-flow", profile="smoke")
+    m = {key: entry["mean"] for key, entry in found.metrics.items()}
+    setup = prepare(find("ch13-flow"), "smoke", 0, "cpu", None, False)
+    x, held = flow.halves(setup)
+    assert len(x) == 1_200 and len(held) == 250 and not any((held[:1] == row).all() for row in x)
+    fresh = RealNVP(setup.train.shape, setup.pairs, setup.hidden, 3)
+    start = of_levels(log_flow)(fresh, held, generator=torch.Generator().manual_seed(5))
+    assert m["bits_untrained"] == pytest.approx(flow.bits(start, 784)["mean"], abs=0.05), "whatever the seed: the identity"
+    assert m["bits_valid"] < 3 < m["bits_untrained"] and m["bits_valid_shifted"] > m["bits_valid"] - 0.02
+    assert m["inverse_error"] < 1e-5 and m["ladj_error"] < 1e-5
+    assert found.series["valid"][-1] == pytest.approx(m["bits_valid"], abs=1e-3)
+    for images in (*found.drawings["samples"].values(), found.drawings["between"]):
+        assert torch.equal((255 * images).round() / 255, images) and images.min() >= 0 and images.max() <= 1
+    assert found.drawings["between"].shape == (9, 784)
+    assert (found.drawings["between"][[0, -1]] - held[:2]).abs().max() < 1.5 / 255, "the ends are the images themselves"
+
+
+def test_more_draws_never_cost_bits():
+    m = {key: entry["mean"] for key, entry in run("ch13-vae-levels", profile="smoke").metrics.items()}
+    assert m["bits_valid"] < m["bits_elbo"] + 0.02
+    model = levels.gaussian_vae(784, 5, 8, seed=0)
+    assert model.decode(torch.zeros(1, 5)).base_dist.loc.min() < 0, "means of logits, not of pixels"
+
+
+def test_coverage_counts_classes_and_the_largest():
+    classes = torch.tensor([0] * 150 + [1] * 49 + [2])
+    found = judge.coverage(classes)
+    assert found["classes"]["mean"] == 2 and found["largest_class"]["mean"] == 0.75
+    assert found["largest_class"]["standard_error"] == pytest.approx(math.sqrt(0.75 * 0.25 / 200))
+    assert judge.coverage(torch.arange(10))["classes"]["mean"] == 10
+
+
+def test_the_judge_knows_digits(smoke):
+    found = judge.Judge(smoke, 10_000)
+    test = data.load("digits", "test", labels=True, protocol="real")
+    right = (found.classes(test.x) == test.y).double().mean().item()
+    assert right == found.accuracy > 0.97
+
+
+def test_nearest_neighbours_tell_samples_apart():
+    g = torch.Generator().manual_seed(0)
+    one, other = torch.randn(400, 3, generator=g), torch.randn(400, 3, generator=g)
+    assert judge.told_apart(one, other) == pytest.approx(0.5, abs=4 * 0.5 / math.sqrt(800))
+    assert judge.told_apart(one, other + 20) == 1.0
+    assert judge.told_apart(one, one + 1e-4) < 0.02, "copies lie nearest to what they were copied from"
+
+
+def test_a_folded_generator_draws_the_same_pixels():
+    model = GAN(12, z_dim=3, sizes=(5, 6, 7), judges=(4,), slope=0.0)
+    for _ in range(30):  # batch norm gathers means and variances that are not 0 and 1
+        model.generate(3 + 2 * torch.randn(64, 3))
+    with torch.no_grad():
+        for layer in model.generator:
+            if isinstance(layer, nn.BatchNorm1d):
+                layer.weight.uniform_(0.5, 2.0)
+                layer.bias.uniform_(-1.0, 1.0)
+    z = torch.randn(50, 3)
+    decoder = small.folded(model)
+    assert torch.allclose(decoder.decode(z).mean, model.pictures(z), atol=1e-6)
+    assert not any(isinstance(layer, nn.BatchNorm1d) for layer in decoder.modules())
+    with pytest.raises(VbookError, match="slope=0"):
+        small.folded(GAN(12, z_dim=3, sizes=(5, 6), judges=(4,)))
+
+
+def test_the_generators_wish_leaves_the_model_as_it_was(smoke):
+    model = GAN(784, z_dim=4, sizes=(8, 8), judges=(8,), dropout=0.3)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    first = gan.wish(model, smoke.train.x[:50], 0)
+    assert first == gan.wish(model, smoke.train.x[:50], 0) != gan.wish(model, smoke.train.x[:50], 1)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    nn.init.zeros_(model.discriminator.layers[-1].weight)
+    nn.init.zeros_(model.discriminator.layers[-1].bias)
+    assert gan.wish(model, smoke.train.x[:50], 0) == pytest.approx(math.log(2)), "who knows nothing says one half"
+
+
+def test_the_games_record():
+    found = run("ch13-gan", profile="smoke")
+    m = {key: entry["mean"] for key, entry in found.metrics.items()}
+    assert m["loss_discriminator"] == -m["value"] and found.series["value"][-1] == pytest.approx(m["value"], abs=1e-4)
+    assert sum(found.series["shares"]) == pytest.approx(1, abs=1e-3)
+    assert max(found.series["shares"]) == pytest.approx(m["largest_class"], abs=1e-4)
+    assert sorted(found.drawings["samples"]) == [0, 20, 40] and found.drawings["between"].shape == (9, 784)
+    assert m["told_apart_real"] < 0.6 < m["told_apart"]
+
+
+def test_the_small_generators_record():
+    found = run("ch13-gan-small", profile="smoke")
+    assert found.metrics["folding_error"]["mean"] < 1e-5
+    rebuilt = found.model.decode(torch.zeros(2, 16)).mean
+    assert rebuilt.shape == (2, 784) and found.architecture["hidden"] == (128, 64)

@@ -1,0 +1,134 @@
+"""Real NVP on the 256 levels of MNIST: the assignment's flow."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from vbook.evaluation import per_datapoint, summarize
+from vbook.experiments.registry import Outcome, experiment
+from vbook.experiments.setup import Setup
+from vbook.flows import bits_per_dim, dequantize, levels_of, of_levels, to_logits
+from vbook.models import RealNVP
+from vbook.models.real_nvp import log_flow
+from vbook.noise import uniform
+from vbook.training import fit
+
+MNIST = dict(data="mnist", stand_in="digits", protocol="real")
+REACH = 0.05 * 32  # pixels: up to a twentieth of the padded image, to either side
+
+
+def shifted(x: Tensor, shape: tuple[int, int], generator: torch.Generator | None = None) -> Tensor:
+    """Each image moved by up to two pixels in either direction, its edge repeated; (B, D) -> (B, D).
+
+    The template pads by two pixels, moves by a rounded draw from U(−1.6, 1.6) and cuts the middle out: −1, 0 and 1 come ten times
+    in 32 each, −2 and 2 once each.
+    """
+    (h, w), u = shape, uniform((len(x), 2), x, generator)
+    down, right = ((2 * u - 1) * REACH).round().long().T
+    big = pad(x.reshape(-1, 1, h, w), (2, 2, 2, 2), mode="replicate")[:, 0]
+    rows, columns = (torch.arange(size, device=x.device) + 2 for size in (h, w))
+    found = big[
+        torch.arange(len(x), device=x.device)[:, None, None],
+        (rows - down[:, None])[:, :, None],
+        (columns - right[:, None])[:, None],
+    ]
+    return found.flatten(1)
+
+
+def with_shifts(objective, shape):
+    """``objective`` of shifted images: how the template trains, and how it validates too."""
+
+    def moved(model, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return objective(model, shifted(x, shape, generator), generator)
+
+    return moved
+
+
+def bits(nats: Tensor, dims: int) -> dict:
+    """The entry of a record: the mean of log-densities (N,) in nats as bits a dimension, with its error over images."""
+    found = summarize(nats)
+    error = bits_per_dim(-found.standard_error, dims)
+    return {"mean": bits_per_dim(found.mean, dims), "standard_error": error, "n": found.n, "unit": "bits/dim"}
+
+
+@torch.no_grad()
+def drawn(model: RealNVP, z: Tensor) -> Tensor:
+    """Images with levels/255 as pixels from latents; (N, D) -> (N, D)."""
+    return levels_of(model.generate(z)) / 255
+
+
+def halves(setup: Setup) -> tuple[Tensor, Tensor]:
+    """The template's own split of the training file: ``images`` to train on, and the ``held`` next ones."""
+    x = torch.cat([setup.train.x, setup.valid.x])
+    return x[: setup.images], x[setup.images : setup.images + setup.held]
+
+
+TEMPLATE = dict(pairs=4, hidden=1_024, batch_size=128, lr=1e-3, images=40_000, held=10_000)
+
+
+@experiment(
+    "ch13-flow",
+    title="Real NVP, 8 couplings of 1,024 hidden units, on 256 levels",
+    **MNIST,
+    profiles={
+        "smoke": dict(pairs=2, hidden=64, batch_size=64, lr=2e-3, images=1_200, held=250, epochs=12, draws=250),
+        "laptop": TEMPLATE | dict(epochs=2, draws=1_000),
+        "paper": TEMPLATE | dict(epochs=40, draws=1_000),
+    },
+)
+def flow(setup: Setup) -> Outcome:
+    """Adam 1e-3 on shifted images; bits a dimension of noisy levels, the last ones unshifted and, as in the template, shifted.
+
+    ``bits_train`` is the mean over the minibatches of the last epoch; ``bits_untrained`` is what the flow has before training, as
+    the identity. ``inverse_error`` is the mean relative error of an image after forth and back, ``ladj_error`` that of the
+    log-determinant, as the template's own tests have them. Drawn are samples at the start, halfway and at the end, and images on
+    the way between two.
+    """
+    (x, held), shape, dims = halves(setup), setup.train.shape, setup.train.x.shape[1]
+    model = RealNVP(shape, setup.pairs, setup.hidden, setup.seed).to(setup.device)
+    objective, taken, half = of_levels(log_flow), {}, setup.epochs // 2
+    g = torch.Generator(setup.device).manual_seed(setup.seed + 1)
+    z = torch.randn(setup.draws, dims, generator=g, device=setup.device)
+
+    def measure(model):
+        return {name: per_datapoint(model, held, one).mean().item() for name, one in ways.items()}
+
+    def keep(model, row):
+        if row["epoch"] in (0, half, setup.epochs):
+            taken[row["epoch"]] = drawn(model, z[:25])
+
+    ways = {"valid": objective, "valid_shifted": with_shifts(objective, shape)}
+    keep(model, {"epoch": 0})
+    start = per_datapoint(model, held, objective)
+    options = dict(epochs=setup.epochs, batch_size=setup.batch_size, lr=setup.lr, seed=setup.seed, progress=setup.progress)
+    history = fit(model, x, ways["valid_shifted"], **options, **setup.resumable("flow"), evaluate=measure, on_epoch=keep)
+    series = {"epoch": history.column("epoch")}
+    series |= {name: [round(bits_per_dim(v, dims), 4) for v in history.column(name)] for name in ("train", *ways)}
+    counts = dict(steps=history.steps, examples=history.examples)
+    if history.interrupted:
+        return Outcome({}, series, interrupted=True, **counts)
+    metrics = {"bits_train": {"mean": bits_per_dim(history.rows[-1]["train"], dims), "unit": "bits/dim"}}
+    metrics |= {f"bits_{name}": bits(per_datapoint(model, held, one), dims) for name, one in ways.items()}
+    metrics |= {"bits_untrained": bits(start, dims)} | there_and_back(model, held[:1_000], setup.seed)
+    drawings = {"samples": taken, "between": between(model, held), "draws": drawn(model, z)}
+    return Outcome(metrics, series, model, None, drawings, **counts)
+
+
+@torch.no_grad()
+def there_and_back(model: RealNVP, x: Tensor, seed: int) -> dict:
+    """What rounding leaves of x (N, D) and of the log-determinant after f and f⁻¹: the template's two tests, as entries."""
+    g = torch.Generator(x.device).manual_seed(seed)
+    h = to_logits()(dequantize(x, g))
+    z, ladj = model.normalize(h)
+    back = model.generate(z)
+    error = ((back - h).abs() / h.abs().clamp(min=1e-3)).mean().item()
+    ladj_error = ((model.normalize(back)[1] - ladj).abs() / ladj.abs().clamp(min=1.0)).mean().item()
+    return {"inverse_error": {"mean": error, "unit": "relative"}, "ladj_error": {"mean": ladj_error, "unit": "relative"}}
+
+
+@torch.no_grad()
+def between(model: RealNVP, x: Tensor, steps: int = 7) -> Tensor:
+    """Images on the straight way between the latents of the first two images of x (N, D), both included; (steps + 2, D)."""
+    z, _ = model.normalize(to_logits()(255 * x[:2] + 0.5))
+    t = torch.linspace(0, 1, steps + 2, device=x.device)[:, None]
+    return drawn(model, (1 - t) * z[0] + t * z[1])

@@ -1,0 +1,66 @@
+"""What drawn digits are worth to an eye that knows digits: a classifier's verdict, and a test of two samples."""
+
+import torch
+from torch import Tensor
+
+from vbook import data
+from vbook.experiments.setup import Setup
+
+CLASSES = 10
+SEEN = 0.01  # a class with a smaller share of the drawn images counts as missing
+
+
+class Judge:
+    """A support vector machine trained on the first ``images`` labelled training images of the setup's set, pixels in [0, 1]."""
+
+    def __init__(self, setup: Setup, images: int):
+        from sklearn.svm import SVC
+
+        self.machine = SVC(C=10.0, gamma="scale")
+        x, y = self._labelled(setup, "train", images)
+        self.machine.fit(x, y)
+        self.accuracy = float(self.machine.score(*self._labelled(setup, "test", images)))
+
+    @staticmethod
+    def _labelled(setup: Setup, split: str, images: int):
+        train = setup.train
+        found = data.load(train.name, split, root=setup.data_root, protocol=train.protocol, labels=True)
+        return found.x[:images].numpy(), found.y[:images].numpy()
+
+    def classes(self, x: Tensor) -> Tensor:
+        """The class of each image; (N, D) -> (N,) whole numbers."""
+        return torch.from_numpy(self.machine.predict(x.detach().cpu().numpy()))
+
+
+def shares(classes: Tensor) -> Tensor:
+    """The share of each of the ten classes; (N,) -> (10,).
+
+    >>> shares(torch.tensor([0, 0, 9, 1])).tolist()[:2]
+    [0.5, 0.25]
+    """
+    return torch.bincount(classes, minlength=CLASSES).double() / len(classes)
+
+
+def coverage(classes: Tensor) -> dict:
+    """Entries of a record: how many classes are SEEN among the drawn images, and the share of the largest."""
+    found = shares(classes)
+    largest = found.max().item()
+    error = (largest * (1 - largest) / len(classes)) ** 0.5
+    return {
+        "classes": {"mean": float((found >= SEEN).sum()), "unit": "classes"},
+        "largest_class": {"mean": largest, "standard_error": error, "n": len(classes), "unit": "of the images"},
+    }
+
+
+def told_apart(real: Tensor, drawn: Tensor) -> float:
+    """The accuracy of the nearest neighbour, itself left out, at telling real (N, D) from drawn images (N, D).
+
+    ½ if nothing tells them apart (Lopez-Paz and Oquab 2017); 1 if each has only its like about it; below ½ where drawn images
+    are copies of real ones.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    both = torch.cat([real, drawn]).detach().cpu().numpy()
+    nearest = NearestNeighbors(n_neighbors=1).fit(both).kneighbors(return_distance=False)[:, 0]
+    is_real = torch.arange(len(both)) < len(real)
+    return (is_real[torch.from_numpy(nearest)] == is_real).double().mean().item()
