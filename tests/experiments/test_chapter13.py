@@ -97,6 +97,16 @@ def test_nearest_neighbours_tell_samples_apart():
     assert judge.told_apart(one, one + 1e-4) < 0.02, "copies lie nearest to what they were copied from"
 
 
+def test_the_worth_of_real_images_is_that_of_real_images(smoke):
+    knows = judge.Judge(smoke, 10_000)
+    x = torch.cat([smoke.test.x, smoke.valid.x])
+    as_drawn = judge.worth(knows, x[:120], x[120:])
+    assert as_drawn["classes"]["mean"] == 10 and as_drawn["largest_class"]["mean"] < 0.2
+    assert as_drawn["told_apart"]["mean"] == pytest.approx(0.5, abs=0.15) and as_drawn["told_apart"]["n"] == 240
+    noise = judge.worth(knows, torch.rand(120, 784), x)
+    assert noise["told_apart"]["mean"] > 0.95 and noise["told_apart_real"]["mean"] == pytest.approx(0.5, abs=0.15)
+
+
 def test_a_folded_generator_draws_the_same_pixels():
     model = GAN(12, z_dim=3, sizes=(5, 6, 7), judges=(4,), slope=0.0)
     for _ in range(30):  # batch norm gathers means and variances that are not 0 and 1

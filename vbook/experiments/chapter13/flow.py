@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from vbook.evaluation import per_datapoint, summarize
+from vbook.experiments.chapter13.judge import Judge, worth
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
 from vbook.flows import bits_per_dim, dequantize, levels_of, of_levels, to_logits
@@ -81,8 +82,8 @@ def flow(setup: Setup) -> Outcome:
 
     ``bits_train`` is the mean over the minibatches of the last epoch; ``bits_untrained`` is what the flow has before training, as
     the identity. ``inverse_error`` is the mean relative error of an image after forth and back, ``ladj_error`` that of the
-    log-determinant, as the template's own tests have them. Drawn are samples at the start, halfway and at the end, and images on
-    the way between two.
+    log-determinant, as the template's own tests have them. ``draws`` images are weighed (see ``judge.worth``). Drawn are samples
+    at the start, halfway and at the end, and images on the way between two.
     """
     (x, held), shape, dims = halves(setup), setup.train.shape, setup.train.x.shape[1]
     model = RealNVP(shape, setup.pairs, setup.hidden, setup.seed).to(setup.device)
@@ -110,7 +111,8 @@ def flow(setup: Setup) -> Outcome:
     metrics = {"bits_train": {"mean": bits_per_dim(history.rows[-1]["train"], dims), "unit": "bits/dim"}}
     metrics |= {f"bits_{name}": bits(per_datapoint(model, held, one), dims) for name, one in ways.items()}
     metrics |= {"bits_untrained": bits(start, dims)} | there_and_back(model, held[:1_000], setup.seed)
-    drawings = {"samples": taken, "between": between(model, held), "draws": drawn(model, z)}
+    metrics |= worth(Judge(setup, 10_000), drawn(model, z), setup.test.x)
+    drawings = {"samples": taken, "between": between(model, held)}
     return Outcome(metrics, series, model, None, drawings, **counts)
 
 

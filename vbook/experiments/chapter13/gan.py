@@ -8,7 +8,7 @@ from torch.nn.functional import logsigmoid
 
 from vbook.adversarial import non_saturating, play
 from vbook.experiments.chapter12.protocol import both_parts
-from vbook.experiments.chapter13.judge import Judge, coverage, shares, told_apart
+from vbook.experiments.chapter13.judge import Judge, shares, worth
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
 from vbook.models import GAN
@@ -75,10 +75,8 @@ def gan(setup: Setup) -> Outcome:
     """Both players at once with Adam 2e-4, decays 0.5 and 0.999, and dropout in the discriminator (see HOW).
 
     ``value`` is the mean value of the game in the last epoch, ``loss_discriminator`` its negative, ``loss_generator`` the mean of
-    −log D(G(z)).
-    Of ``draws`` images: ``classes``, ``largest_class`` (see ``judge.coverage``) and ``told_apart`` from test images, which for
-    other real images is ``told_apart_real``; ``judged`` is the accuracy of the classifier. Drawn are 25 images at the start,
-    halfway and at the end, and nine on the way between two classes.
+    −log D(G(z)). ``draws`` images are weighed (see ``judge.worth``); ``judged`` is the accuracy of the classifier. Drawn are 25
+    images at the start, halfway and at the end, and nine on the way between two classes.
     """
     taken, half = {}, setup.epochs // 2
 
@@ -98,19 +96,15 @@ def gan(setup: Setup) -> Outcome:
     if history.interrupted:
         return Outcome({}, series, interrupted=True, **counts)
     judge, draws = Judge(setup, 10_000), model.pictures(latents(setup, setup.draws, model))
-    classes, last = judge.classes(draws), history.rows[-1]
-    real = setup.test.x[: len(draws)]
-    pairs = min(len(real) // 2, 1_000)
+    last = history.rows[-1]
     metrics = {
         "value": {"mean": last["train"], "unit": "nats"},
         "loss_discriminator": {"mean": -last["train"], "unit": "nats"},
         "loss_generator": {"mean": last["generator"], "unit": "nats"},
         "judged": {"mean": judge.accuracy, "unit": "of the test images"},
-        "told_apart": {"mean": told_apart(real[:pairs], draws[:pairs]), "n": 2 * pairs, "unit": "of the images"},
-        "told_apart_real": {"mean": told_apart(real[:pairs], real[pairs : 2 * pairs]), "n": 2 * pairs, "unit": "of the images"},
     }
-    metrics |= coverage(classes)
-    series["shares"] = [round(v, 4) for v in shares(classes).tolist()]
+    metrics |= worth(judge, draws, setup.test.x)
+    series["shares"] = [round(v, 4) for v in shares(judge.classes(draws)).tolist()]
     return Outcome(metrics, series, model, None, {"samples": taken, "between": between(model, judge, setup)}, **counts)
 
 

@@ -64,3 +64,14 @@ def told_apart(real: Tensor, drawn: Tensor) -> float:
     nearest = NearestNeighbors(n_neighbors=1).fit(both).kneighbors(return_distance=False)[:, 0]
     is_real = torch.arange(len(both)) < len(real)
     return (is_real[torch.from_numpy(nearest)] == is_real).double().mean().item()
+
+
+def worth(judge: Judge, draws: Tensor, real: Tensor) -> dict:
+    """Entries of a record for drawn images (N, D) beside ``real`` ones (M, D): ``coverage``, and ``told_apart`` on pairs.
+
+    ``told_apart_real`` is what the same test says of two halves of the real images.
+    """
+    pairs = min(len(draws), len(real) // 2, 1_000)
+    apart = {"told_apart": (real[:pairs], draws[:pairs]), "told_apart_real": (real[:pairs], real[pairs : 2 * pairs])}
+    entries = {name: {"mean": told_apart(*both), "n": 2 * pairs, "unit": "of the images"} for name, both in apart.items()}
+    return coverage(judge.classes(draws)) | entries

@@ -5,6 +5,7 @@ import torch
 from vbook.bounds import elbo_analytic_kl, iwae
 from vbook.evaluation import per_datapoint
 from vbook.experiments.chapter13.flow import MNIST, bits, halves, with_shifts
+from vbook.experiments.chapter13.judge import Judge, worth
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
 from vbook.flows import bits_per_dim, levels_of, of_levels
@@ -39,7 +40,8 @@ SIZES = dict(hidden=500, z_dim=20, batch_size=128, lr=1e-3, images=40_000, held=
 def vae_levels(setup: Setup) -> Outcome:
     """p(h|z) is a Gaussian for each of the logits h that the flow is given, with its shifts and its noise.
 
-    ``bits_elbo`` is by the bound, ``bits_valid`` by (2.57) with ``samples`` draws on ``points`` unshifted images.
+    ``bits_elbo`` is by the bound, ``bits_valid`` by (2.57) with ``samples`` draws on ``points`` unshifted images. The decoder's
+    means at ``draws`` latents are weighed as the other families' images are (see ``judge.worth``).
     """
     (x, held), shape, dims = halves(setup), setup.train.shape, setup.train.x.shape[1]
     model = gaussian_vae(dims, setup.z_dim, setup.hidden, setup.seed).to(setup.device)
@@ -59,4 +61,5 @@ def vae_levels(setup: Setup) -> Outcome:
     with torch.no_grad():
         z = torch.randn(setup.draws, setup.z_dim, generator=g, device=setup.device)
         images = levels_of(model.decode(z).mean) / 255
-    return Outcome(metrics, series, model, None, {"samples": images}, **counts)
+    metrics |= worth(Judge(setup, 10_000), images, setup.test.x)
+    return Outcome(metrics, series, model, None, {"samples": images[:25]}, **counts)
