@@ -12,7 +12,7 @@ from vbook import paths
 from vbook.bounds import elbo, elbo_analytic_kl
 from vbook.errors import VbookError
 from vbook.evaluation import evaluate
-from vbook.models import vae
+from vbook.models import VAE, vae
 from vbook.results import records, save_record, weights
 
 ARCHITECTURE = dict(x_dim=12, z_dim=2, hidden=(6,), posterior="factorized", seed=3)
@@ -34,6 +34,17 @@ def test_loaded_model_is_the_saved_one_to_half_precision(shelf):
     loaded = weights.load_model("ch00-sample.laptop")
     for a, b in zip(model.parameters(), loaded.parameters(), strict=True):
         assert torch.equal(a.half().float(), b)
+
+
+def test_a_generator_is_a_decoder_alone(shelf):
+    folder, model = shelf
+    generator = VAE(None, model.decoder, model.z_dim)
+    artefacts = weights.save_weights(generator, "ch00-alone", "laptop", ARCHITECTURE, folder)
+    assert list(artefacts) == ["decoder"] and not (folder / "ch00-alone.laptop.encoder.safetensors").exists()
+    save_record(sample(experiment="ch00-alone", artefacts=artefacts), folder)
+    loaded, z = weights.load_model("ch00-alone.laptop"), torch.randn(3, 2)
+    assert loaded.encoder is None
+    assert torch.allclose(loaded.decode(z).mean, model.decode(z).mean, atol=1e-3)
 
 
 @pytest.mark.parametrize("part", weights.PARTS)

@@ -17,7 +17,7 @@ LIMIT = 1_100_000  # bytes a file: they travel in the wheel and in pages
 def save_weights(
     model: VAE, experiment: str, profile: str, architecture: dict, folder: Path, files: ExitStack | None = None
 ) -> dict:
-    """Write encoder and decoder of ``model`` under ``folder``; returns the ``artefacts`` entry of the record.
+    """Write ``model``'s decoder, and its encoder if it has one, under ``folder``; returns the ``artefacts`` entry of the record.
 
     ``architecture`` holds the arguments of ``vbook.models.vae`` that rebuild the model. Raises VbookError above 1.1 MB a file
     and where a file can't be written. With ``files`` they are put in their places when these all are.
@@ -26,6 +26,8 @@ def save_weights(
 
     artefacts = {}
     for part in PARTS:
+        if getattr(model, part) is None:
+            continue
         state = {k: v.detach().half().cpu().contiguous() for k, v in getattr(model, part).state_dict().items()}
         # One key: safetensors writes several in any order, and the same weights would not be the same bytes.
         blob = save(state, metadata={"vbook": json.dumps({"architecture": architecture, "part": part}, sort_keys=True)})
@@ -38,7 +40,10 @@ def save_weights(
 
 
 def load_model(record_id: str, device=None) -> VAE:
-    """The trained VAE of a record, from its float16 weights; VbookError when a file is missing or is not the one measured."""
+    """The trained VAE of a record, from its float16 weights; where the record keeps a decoder alone, it has no encoder.
+
+    VbookError when a file is missing or is not the one measured.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -53,6 +58,9 @@ def load_model(record_id: str, device=None) -> VAE:
     except (VbookError, TypeError, RuntimeError, OverflowError) as error:
         raise VbookError(f"record {record_id!r}: its architecture makes no network ({_first_line(error)})") from error
     for part in PARTS:
+        if part not in record.artefacts:
+            setattr(model, part, None)
+            continue
         entry = record.artefacts[part]
         path = paths.book("weights", entry["file"])
         if not path.is_file():
