@@ -20,6 +20,7 @@ OPENINGS = {
     "elbo-gap": {"s=0.5": "input[type=range] >> nth=2", "decoder=line": "input[value=line]"},
     "gradient-estimators": {"n=500": "dd", "f=step": "input[value=step]"},
     "posterior-shapes": {"part=free": "input[value=free]", "model=ring": "input[value=ring]"},
+    "generator-paths": {"t=0.2": "input[type=range]", "path=round": "input[value=round]"},
 }
 EACH = [(name, start, where) for name, some in OPENINGS.items() for start, where in some.items()]
 

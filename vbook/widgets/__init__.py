@@ -12,6 +12,7 @@ _HOME = {
     "elbo_gap": "gap",
     "gradient_estimators": "estimators",
     "posterior_shapes": "shapes",
+    "generator_paths": "generator",
 }
 __all__ = list(_HOME)
 
