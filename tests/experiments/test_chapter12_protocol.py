@@ -356,6 +356,15 @@ def test_another_images_code_costs_what_the_code_says():
         assert own - other == pytest.approx(expected, rel=0.15, abs=1e-12)
 
 
+def test_units_that_answer_with_one_sign_are_counted():
+    model = network(2, 1, 3, "linear-gaussian")
+    with torch.no_grad():
+        first = model.encoder.net[0]
+        first.weight.copy_(torch.tensor([[1.0, 0.0], [1.0, -1.0], [-1.0, -1.0]]))
+        first.bias.zero_()
+    assert codes.one_sided(model, torch.tensor([[1.0, 2.0], [2.0, 1.0]])) == pytest.approx(2 / 3)
+
+
 def test_the_watched_faces_begin_and_climb_as_the_nine_do():
     x = torch.rand(120, 6, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.2
     nine = frey.frey_scale(setup(train=x, hidden=8, thesis_hidden=9, z_dim=2, updates=40, points=100)).metrics
@@ -364,6 +373,10 @@ def test_the_watched_faces_begin_and_climb_as_the_nine_do():
     for name in codes.WATCHED:
         assert m[f"bound_{name}"] == nine[f"unit_{name}"]["mean"], name
         assert m[f"cost_{name}"] == pytest.approx(m[f"own_{name}"] - m[f"other_{name}"], abs=1e-3)
+    assert m["thrown_0_raw"] == m["thrown_0_started"] == codes.one_sided(codes.begin("raw", x * 256, 2, 8, 7), x * 256)
+    three = codes.begin("started", x * 256, 2, 8, 7)
+    ascend(setup(), "", three, x * 256, 3, seed=7)
+    assert m["thrown_3_started"] == codes.one_sided(three, x * 256)
     kl = kl_divergence(found.model.encode(x * 256), found.model.prior()).mean().item()
     assert m["kl_started_small_step"] == pytest.approx(kl, abs=1e-3)
     bounds = elbo_analytic_kl(found.model, x * 256, 1, torch.Generator().manual_seed(7))
