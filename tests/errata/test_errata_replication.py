@@ -122,6 +122,44 @@ def test_sec_4_1_more_latents_on_frey_faces():
     assert bounds["frey"][1] - bounds["frey"][2] > 100
 
 
+def test_fig_3_draws_of_a_wrong_width_are_no_reconstructions():
+    """Noise of width log σ² scatters by |log σ²|, where σ belongs; and draws miss an image by twice the square that means do."""
+    log_variances = np.log(VARIANCES)
+    noise, other = np.random.default_rng(0).standard_normal((2, 400_000, 3))
+    assert log_variances[0] < 0, "a negative width, which nobody notices"
+    printed, correct = ((CENTRE + width * noise).std(0) for width in (log_variances, np.exp(0.5 * log_variances)))
+    tell_apart(printed, correct, np.sqrt(VARIANCES), tolerance=5e-3)
+    x, drawn = (CENTRE + np.sqrt(VARIANCES) * eps for eps in (noise, other))
+    tell_apart(((x - drawn) ** 2).mean(0), ((x - CENTRE) ** 2).mean(0), VARIANCES, tolerance=1e-2)
+
+
+def first_steps(slopes, slow, corrected):
+    """What Adam moves a weight by, at a rate of 1 and with decays 0.9 and ``slow``, for one slope after the other."""
+    mean = square = 0.0
+    moves = []
+    for k, slope in enumerate(slopes, 1):
+        mean, square = 0.9 * mean + 0.1 * slope, slow * square + (1 - slow) * slope**2
+        scale = (1 - 0.9**k, 1 - slow**k) if corrected else (1, 1)
+        moves.append(mean / scale[0] / np.sqrt(square / scale[1]))
+    return np.array(moves)
+
+
+def test_sec_5_1_adam_with_equal_decays_and_momentum_as_an_average():
+    """Under a steady slope Adam's steps have the length of its rate; the report's begin at a third of it, the root of 0.1.
+
+    With its usual decays and no correction they would begin three times too long. Momentum as an average moves a tenth.
+    """
+    steady = np.full(50, 2.5)
+    tell_apart(first_steps(steady, 0.9, False)[0], first_steps(steady, 0.999, True), 1.0)
+    np.testing.assert_allclose(first_steps(steady, 0.9, False)[0], np.sqrt(0.1))
+    np.testing.assert_allclose(first_steps(steady, 0.999, False)[0], np.sqrt(10))
+    averaged = usual = moved_averaged = moved_usual = 0.0
+    for slope in np.random.default_rng(3).standard_normal(30):
+        averaged, usual = 0.9 * averaged + 0.1 * slope, 0.9 * usual + slope
+        moved_averaged, moved_usual = moved_averaged + averaged, moved_usual + usual
+    tell_apart(moved_averaged, 10 * moved_averaged, moved_usual)
+
+
 def test_sec_6_densities_may_be_positive():
     """The best Gaussian for data of width 0.1: its mean log-density, by quadrature, is above zero."""
     x, width = grid(1, 20_001)

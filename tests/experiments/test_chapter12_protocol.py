@@ -11,10 +11,12 @@ from torch import nn
 from torch.distributions import kl_divergence
 
 from vbook.bounds import elbo_analytic_kl
+from vbook.distributions import FactorizedNormal
 from vbook.errors import Diverged, VbookError
 from vbook.experiments import run
-from vbook.experiments.chapter12 import bounds, frey, optimizers, profiler, simulated
+from vbook.experiments.chapter12 import bounds, codes, estimators, frey, optimizers, profiler, simulated
 from vbook.experiments.chapter12.protocol import OPTIMIZERS, ascend, both_parts, network
+from vbook.models import LinearGaussian
 from vbook.training.optimizers import optimizer_for
 
 X = (torch.rand(250, 6, generator=torch.Generator().manual_seed(0)) < 0.4).float()
@@ -305,3 +307,82 @@ def test_the_optimizers_own_steps_are_timed_in_both_forms(monkeypatch):
     expected |= {("SGD", True, None): 2 * once, ("SGD", None, True): 2 * once}  # with momentum and without
     expected |= {("RMSprop", None, True): 2 * once}  # it has no fused form
     assert taken == expected
+
+
+def test_scatter_of_a_solvable_model_is_that_of_theory():
+    """By q's mean, its one weight, the slopes scatter by (λ + 1)σ and λσ; at the posterior A's values don't scatter at all."""
+    weight, x = torch.tensor([[1.0], [-0.4]]).double(), torch.tensor([[0.9, -0.3]]).double().expand(500, 2)
+    at, precision = LinearGaussian(weight, torch.zeros(2).double(), 0.5).posterior(x[:1]), (weight.T @ weight / 0.25).item()
+
+    class Mean(nn.Module):
+        def __init__(self, loc, scale):
+            super().__init__()
+            self.loc, self.scale = nn.Parameter(torch.tensor([loc]).double()), scale
+
+        def forward(self, x):
+            loc = self.loc.expand(len(x), 1)
+            return FactorizedNormal(loc, torch.full_like(loc, self.scale))
+
+    for loc, scale, calmer in ((at.mean[0].item(), at.stddev[0].item(), 1.0), (-1.5, 1.0, 0.0)):
+        encoder = Mean(loc, scale)
+        found = estimators.scatter(LinearGaussian(weight, torch.zeros(2).double(), 0.5, encoder), x, 200)
+        assert found["ratio"] == pytest.approx(precision / (precision + 1), abs=1e-6), "the same noise for both"
+        assert found["calmer"] == calmer
+
+
+def test_the_experiment_on_estimators_takes_its_marks_from_every_run():
+    row = dict(hidden=8, sizes=(2, 3), updates=30, runs=2, images=40, draws=5)
+    found = estimators.estimators(setup(**row))
+    assert found.series["updates"] == [1, 10, 30] and found.seeds == [7, 8] and found.steps == 2 * 2 * 30
+    m = {key: entry["mean"] for key, entry in found.metrics.items()}
+    for z in (2, 3):
+        for name in ("calmer", "ratio"):
+            curve = found.series[f"{name}_{z}"]
+            assert (curve[0], curve[-1]) == pytest.approx((m[f"{name}_start_{z}"], m[f"{name}_{z}"]), abs=1e-4)
+            assert len(curve) == 3 and found.metrics[f"{name}_{z}"]["n"] == 2
+        assert m["ratio_most"] >= max(found.series[f"ratio_{z}"]) - 1e-4 and m["calmer_least"] <= m[f"calmer_{z}"]
+
+
+def test_another_images_code_costs_what_the_code_says():
+    """A decoder that hears z pays for a foreign one; one that doesn't, pays nothing."""
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(400, 1, generator=g).double()
+    one = torch.ones(1, 1).double()
+    for weight in (1.0, 0.0):
+        model = LinearGaussian(weight * one, torch.zeros(1).double(), 0.5, lambda x: FactorizedNormal(x, 0.1 + 0 * x))
+        own, other = codes.shuffled(model, x, torch.Generator().manual_seed(1)).mean(0).tolist()
+        # by theory E(x − z)²/2s²: own 0.1², another's 2 Var x + 0.1²
+        expected = (2 * x.var().item() / (2 * 0.25)) if weight else 0.0
+        assert own - other == pytest.approx(expected, rel=0.15, abs=1e-12)
+
+
+def test_units_that_answer_with_one_sign_are_counted():
+    model = network(2, 1, 3, "linear-gaussian")
+    with torch.no_grad():
+        first = model.encoder.net[0]
+        first.weight.copy_(torch.tensor([[1.0, 0.0], [1.0, -1.0], [-1.0, -1.0]]))
+        first.bias.zero_()
+    assert codes.one_sided(model, torch.tensor([[1.0, 2.0], [2.0, 1.0]])) == pytest.approx(2 / 3)
+
+
+def test_the_watched_faces_begin_and_climb_as_the_nine_do():
+    x = torch.rand(120, 6, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.2
+    nine = frey.frey_scale(setup(train=x, hidden=8, thesis_hidden=9, z_dim=2, updates=40, points=100)).metrics
+    found = codes.frey_codes(setup(train=x, hidden=8, z_dim=2, updates=40))
+    m = {key: entry["mean"] for key, entry in found.metrics.items()}
+    for name in codes.WATCHED:
+        assert m[f"bound_{name}"] == nine[f"unit_{name}"]["mean"], name
+        assert m[f"cost_{name}"] == pytest.approx(m[f"own_{name}"] - m[f"other_{name}"], abs=1e-3)
+    assert m["thrown_0_raw"] == m["thrown_0_started"] == codes.one_sided(codes.begin("raw", x * 256, 2, 8, 7), x * 256)
+    three = codes.begin("started", x * 256, 2, 8, 7)
+    ascend(setup(), "", three, x * 256, 3, seed=7)
+    assert m["thrown_3_started"] == codes.one_sided(three, x * 256)
+    kl = kl_divergence(found.model.encode(x * 256), found.model.prior()).mean().item()
+    assert m["kl_started_small_step"] == pytest.approx(kl, abs=1e-3)
+    bounds = elbo_analytic_kl(found.model, x * 256, 1, torch.Generator().manual_seed(7))
+    assert m["batch_started_small_step"] == pytest.approx(bounds.std().item() / 10, rel=1e-4)
+
+
+def test_simulated_data_are_named_in_the_record():
+    record = run("ch12-simulated").record
+    assert record.data == {"name": "simulated", "title": "simulated, 1,000 × 50"}

@@ -27,9 +27,9 @@ def function_of(thing):
 
 def sites(tree: ast.AST, function, text: list[str], line: str | None):
     """The nodes of ``function`` where a sign, an operation or a factor can be changed; only on lines that contain ``line``."""
-    first = function.__code__.co_firstlineno
+    first = function.__code__.co_firstlineno  # that of its first decorator
     named = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == function.__name__)
-    defined = next(node for node in named if first <= node.lineno <= first + len(node.decorator_list))
+    defined = next(node for node in named if first == min(part.lineno for part in (node, *node.decorator_list)))
     for statement in defined.body:
         for node in ast.walk(statement):
             if change_of(node) and (line is None or line in text[node.lineno - 1]):

@@ -17,7 +17,7 @@ from vbook.data import data_root as folder_of_data
 from vbook.devices import check_device
 from vbook.errors import VbookError, nearest
 from vbook.experiments.keeping import keep, records_folder, sitting, worst
-from vbook.experiments.setup import Interrupted, prepare
+from vbook.experiments.setup import Interrupted, Setup, prepare
 from vbook.experiments.source import code_of
 from vbook.loaded import moved
 from vbook.noise import check_seed
@@ -74,7 +74,8 @@ def _named_in(code: str) -> list[Experiment]:
 class Outcome:
     """What an experiment returns: ``metrics`` for the record, ``series`` (curves), the trained ``model``, anything to draw.
 
-    ``seeds`` names all seeds that it ran, where it ran more than the one of its setup.
+    ``seeds`` names all seeds that it ran, where it ran more than the one of its setup. ``drawn`` says what it measured on where
+    that is not its setup's data but drawn by itself from its seed ("1,000 × 50 fair coins").
     """
 
     metrics: dict
@@ -87,6 +88,7 @@ class Outcome:
     interrupted: bool = False
     record: Record | None = None
     seeds: list[int] | None = None
+    drawn: str | None = None
     weights: str | None = None  # a digest of the model's, when it was finished
 
     def __repr__(self) -> str:
@@ -183,7 +185,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
     chosen, folder = find(id), records_folder()
     deadline = None if budget is None else time.monotonic() + budget
     setup = prepare(chosen, profile, seed, device, data_root, progress, checkpoints, deadline)
-    train, settings = setup.train, setup.settings
+    settings = setup.settings
     # Before it runs: what is edited or merged meanwhile is not what was measured.
     code = dict(experiment_digest=chosen.digest(settings), code_digest=chosen.code_digest()) | conditions()
     code["dirty"] = True if moved() else code.get("dirty")
@@ -202,10 +204,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         seeds=outcome.seeds or [seed],
         metrics=outcome.metrics,
         series=outcome.series,
-        data={
-            **{"name": train.name, "title": f"{train.protocol} {train.name}", "protocol": train.protocol, "digest": train.digest},
-            "digests": {part.split: part.digest for part in (train, setup.valid, setup.test)},
-        },
+        data={"name": "simulated", "title": outcome.drawn} if outcome.drawn else _describe_data(setup),
         settings=settings,
         inputs=setup.inputs,
         status="partial" if outcome.interrupted else "complete",
@@ -219,6 +218,12 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
     if folder:
         keep(outcome, folder, folder / "weights")
     return outcome
+
+
+def _describe_data(setup: Setup) -> dict:
+    train, splits = setup.train, (setup.train, setup.valid, setup.test)
+    named = {"name": train.name, "title": f"{train.protocol} {train.name}", "protocol": train.protocol, "digest": train.digest}
+    return named | {"digests": {part.split: part.digest for part in splits}}
 
 
 def _describe(device: str) -> str:

@@ -22,7 +22,7 @@ def simulate(kind: str, shape: tuple[int, int], generator: torch.Generator) -> t
 
 @experiment(
     "ch12-simulated",
-    title="replication, section 6: 1,000 × 50 fair coins and normal numbers, drawn here (digits is loaded and left alone)",
+    title="replication, section 6: 1,000 × 50 fair coins and normal numbers, drawn here",
     data="digits",
     stand_in="digits",
     protocol="threshold",
@@ -38,6 +38,7 @@ def simulated(setup: Setup) -> Outcome:
     ``truth`` is E[log p(x)] under the distribution that drew them. No bound can exceed it on fresh points, up to their scatter.
     """
     metrics, series, steps, examples = {}, {}, 0, 0
+    drawn = f"simulated, {setup.images:,} × {setup.x_dim}"
     for kind, truth in TRUTH.items():
         generator = torch.Generator(setup.device).manual_seed(setup.seed)
         x = simulate(kind, (setup.images, setup.x_dim), generator)
@@ -48,8 +49,8 @@ def simulated(setup: Setup) -> Outcome:
         steps, examples = steps + history.steps, examples + history.examples
         series |= {"updates": history.column("step"), kind: [round(v, 4) for v in history.column("train")]}
         if history.interrupted:
-            return Outcome({}, series, steps=steps, examples=examples, interrupted=True)
+            return Outcome({}, series, steps=steps, examples=examples, interrupted=True, drawn=drawn)
         metrics[f"{kind}_train"] = evaluate(model, x, elbo_analytic_kl).metric()
         metrics[f"{kind}_fresh"] = evaluate(model, fresh, elbo_analytic_kl).metric()
         metrics[f"{kind}_truth"] = {"mean": setup.x_dim * truth, "unit": "nats"}
-    return Outcome(metrics, series, steps=steps, examples=examples)
+    return Outcome(metrics, series, steps=steps, examples=examples, drawn=drawn)
