@@ -1,0 +1,5 @@
+"""Assignments: release, grade and check."""
+
+from vbook.assign.compare import expect
+
+__all__ = ["expect"]
