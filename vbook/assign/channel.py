@@ -22,7 +22,7 @@ class Unreadable(Exception):
 def pack(message: dict, arrays: dict[str, np.ndarray] | None = None) -> bytes:
     """One frame: a JSON object and named arrays of float64, float32, int64 or bool."""
     text = json.dumps(message).encode()
-    block = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}) if arrays else b""
+    block = save({name: np.array(array, order="C") for name, array in arrays.items()}) if arrays else b""
     if len(text) > JSON_LIMIT or len(block) > ARRAY_LIMIT:
         raise Unreadable("larger than a frame may be")
     return HEAD.pack(len(text), len(block)) + text + block

@@ -50,10 +50,11 @@ class Session:
     def __exit__(self, *error):
         self._stop()
 
-    def ask(self, name, *args, grad=(), weights=None):
-        """What the student's function returns; with ``grad`` (positions of arguments) a pair with the gradients by them.
+    def __call__(self, name, *args, grad=(), weights=None):
+        """What the student's function returns; with ``grad`` a pair of that and of the gradients of Σ ``weights`` · answer.
 
-        The gradients are those of Σ ``weights`` · answer. Raises Trouble.
+        ``grad`` has positions of arguments (arrays or networks), or ``"own"`` for the parameters of a kept module.
+        Raises Trouble.
         """
         answer, grads = self._call(name, args, grad, weights, keep=False)
         return (answer, grads) if len(grad) else answer
@@ -62,13 +63,25 @@ class Session:
         """Call ``name`` and let the worker keep what it returns, until the next check."""
         return self._call(name, args, (), None, keep=True)
 
+    def keep(self, net: Affine) -> Handle:
+        """Let the worker build ``net`` and keep it, until the next check: its parameters can be asked for after a training."""
+        arrays: dict = {}
+        return self._exchange({"do": "keep", "what": _spec(net, arrays)}, arrays, "a network")
+
     def value(self, name: str):
-        """What a student's name stands for."""
-        return self._exchange({"do": "value", "f": name}, {}, name)
+        """What a student's name stands for; Trouble where it is None, which is how names are handed out."""
+        found = self._exchange({"do": "value", "f": name}, {}, name)
+        if found is None:
+            raise Trouble("not begun", begun=False)
+        return found
 
     def parameters(self, handle: Handle) -> list[np.ndarray]:
         """The parameters of a kept module."""
         return self._exchange({"do": "parameters", "handle": handle.number}, {}, "its parameters")
+
+    def refill(self, handle: Handle, seed: int) -> None:
+        """Replace the parameters of a kept module by draws from N(0, 1)."""
+        self._exchange({"do": "refill", "handle": handle.number, "seed": seed}, {}, "its parameters")
 
     def _call(self, name, args, grad, weights, keep):
         arrays = {} if weights is None else {"weights": np.asarray(weights)}
@@ -119,7 +132,7 @@ class Session:
             self._stop()
             self._note(f"{name[1:-1]}: {trouble}")
             return False
-        if isinstance(failed := reply.get("failed"), dict):
+        if isinstance(failed := reply.get("failed"), dict) and failed.get("type") != "NotImplementedError":
             self._note(f"{name[1:-1]} raises {_words(failed)}")
         return True
 

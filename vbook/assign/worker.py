@@ -65,18 +65,31 @@ class Worker:
         """Parameters of a kept module, in its own order."""
         return self._answer([p.detach().clone() for p in self.kept[request["handle"]].parameters()])
 
+    def refill(self, request, arrays):
+        """Give a kept module parameters of a known size, whatever they started from."""
+        noise = torch.Generator().manual_seed(request["seed"])
+        with torch.no_grad():
+            for parameter in self.kept[request["handle"]].parameters():
+                parameter.copy_(torch.randn(parameter.shape, generator=noise, dtype=torch.float64))
+        return {"value": {"plain": None}}, {}
+
     def call(self, request, arrays):
-        """Call a student's function; with ``grad`` also the gradients of Σ weight·answer by some arguments."""
+        """Call a student's function; with ``grad`` also gradients by arguments, or by its "own" parameters."""
         args = [self._argument(spec, arrays) for spec in request["args"]]
-        leaves = [leaf for k in request["grad"] for leaf in _leaves(args[k])]
         function = self._find(request["f"])
+        leaves = [leaf for k in request["grad"] for leaf in _leaves(function if k == "own" else args[k])]
         with alarm(request["seconds"]):
             answer = function(*args)
             grads = _gradients(answer, arrays.get("weights"), leaves) if leaves else []
-        if request["keep"]:
-            self.kept.append(answer)
-            return {"handle": len(self.kept) - 1}, {}
-        return self._answer([answer, grads])
+        return self._keep(answer) if request["keep"] else self._answer([answer, grads])
+
+    def keep(self, request, arrays):
+        """Build an argument and keep it."""
+        return self._keep(self._argument(request["what"], arrays))
+
+    def _keep(self, thing):
+        self.kept.append(thing)
+        return {"handle": len(self.kept) - 1}, {}
 
     def _find(self, name):
         if isinstance(name, int):
