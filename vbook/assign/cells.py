@@ -9,7 +9,7 @@ import signal
 import traceback
 from contextlib import contextmanager
 
-_MAGIC = re.compile(r"^(\s*)(?:[%!]|\?\w).*$", re.MULTILINE)
+_MAGIC = re.compile(r"(\s*)[%!?]")
 _TRANSPARENT = ("%%time", "%%timeit", "%%capture", "%%prun")
 CELL = "<cell"  # how names of cells begin, in tracebacks
 _GIVEN = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -66,13 +66,19 @@ def _plain(source: str) -> str:
     first = source.lstrip().split("\n", 1)
     if first[0].startswith("%%"):
         return first[1] if len(first) > 1 and first[0].split()[0] in _TRANSPARENT else ""
-    try:
-        ast.parse(source)
-        return source
-    except SyntaxError:
-        return _MAGIC.sub(r"\1pass", source)
-    except (ValueError, RecursionError, MemoryError):
-        return source
+    lines = source.split("\n")
+    for _ in lines:
+        try:
+            ast.parse("\n".join(lines))
+            break
+        except SyntaxError as error:
+            number = min(error.lineno or 1, len(lines)) - 1
+            if not (magic := _MAGIC.match(lines[number])):
+                break  # the student's own mistake, to be reported as such
+            lines[number] = f"{magic[1]}pass"
+        except (ValueError, RecursionError, MemoryError):
+            break
+    return "\n".join(lines)
 
 
 @contextmanager

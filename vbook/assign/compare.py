@@ -31,14 +31,14 @@ def require(got, expected, what: str, mistakes: dict | None = None, *, rel: floa
     """``expect`` without the printed line."""
     expected = numbers(expected, "the expected value")
     got = numbers(got, what)
-    if got.shape != expected.shape:
-        raise CheckFailed(f"{what}: the shape is {got.shape} instead of {expected.shape}")
-    if _near(got, expected, rel, abs):
+    if got.shape == expected.shape and _near(got, expected, rel, abs):
         return
     for words, wrong in (mistakes or {}).items():
         wrong = numbers(wrong, words)
         if wrong.shape == got.shape and _near(got, wrong, rel, abs):
             raise CheckFailed(f"{what}: {words}")
+    if got.shape != expected.shape:
+        raise CheckFailed(f"{what}: the shape is {got.shape} instead of {expected.shape}")
     raise CheckFailed(f"{what}: {_complaint(got)}")
 
 
