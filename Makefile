@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book run build test test-oldest lint mutants browser commit-notebooks lab serve wheel pdf zip publish links clean
+.PHONY: help setup book run build test test-oldest lint mutants browser sandbox commit-notebooks lab serve wheel pdf zip publish links clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,7 +50,7 @@ build: $(READY) run ## build the site from the executed copies
 
 test: override PROFILE := smoke
 test: override CHAPTERS := all
-test: lint browser run build ## everything: lint, smoke run of all chapters, site, all tests
+test: lint browser sandbox run build ## everything: lint, smoke run of all chapters, site, all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-oldest: ## the same on the oldest PyTorch that the book supports, in an environment of its own
@@ -67,6 +67,14 @@ browser: $(READY) ## make sure that the tests have a browser, install one if the
 	$(BIN)/python -m playwright install chromium && exit 0; \
 	echo "vbook: the tests need Chromium or Chrome and none could be installed; install one yourself (Debian: apt-get install" \
 		"chromium) or set VBOOK_BROWSER to its path" >&2; exit 2
+
+sandbox: ## make sure that grading has a sandbox, install one if it has not; without one its tests skip and say so
+	@command -v bwrap >/dev/null && exit 0; \
+	echo "vbook: no sandbox for grading found, installing bubblewrap"; \
+	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends bubblewrap && exit 0; fi; \
+	echo "vbook: bubblewrap could not be installed, so the tests of grading will skip; install it yourself (Debian and Ubuntu:" \
+		"apt-get install bubblewrap)" >&2
 
 mutants: $(READY) ## change the formulas in a thousand ways, one at a time: do the tests notice? (about half an hour; goes on where it was)
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -e .[mutants]

@@ -132,7 +132,7 @@ CHAIN = [
     ["results"],
     ["experiments"],
 ]
-TOP = ["ledger", "plots", "checks", "widgets", "pipeline", "site", "assignments", "bench", "cli"]
+TOP = ["ledger", "plots", "checks", "widgets", "pipeline", "site", "assign", "bench", "cli"]
 RANK = dict.fromkeys(FLOOR, 0) | {name: k for k, names in enumerate(CHAIN, 1) for name in names}
 MODULES = sorted(path for path in (ROOT / "vbook").rglob("*.py"))
 

@@ -1,4 +1,4 @@
-"""The command line: ``vbook run``, ``build``, ``edition``, ``data``, ``reproduce``, ``results``, ``bench``; each
+"""The command line: ``vbook run``, ``build``, ``edition``, ``data``, ``reproduce``, ``results``, ``assign``, ``bench``; each
 loads what it needs."""
 
 import codecs
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 import vbook
+from vbook.cli.assign import assign_app
 from vbook.cli.bench import bench_app
 from vbook.cli.sets import DataRoot, data_app
 from vbook.errors import VbookError
@@ -25,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(data_app, name="data")
+app.add_typer(assign_app, name="assign")
 app.add_typer(bench_app, name="bench")
 
 Profile = Annotated[str, typer.Option("--profile", "-P", help="smoke, laptop or paper.")]

@@ -1,0 +1,153 @@
+"""`vbook assign` as a teacher and a student use it."""
+
+import csv
+import subprocess
+import sys
+
+import handin
+import pytest
+
+from vbook import cli, paths
+from vbook.assign import report, sandbox
+from vbook.assign.public import public_checks
+from vbook.assign.release import student_copy
+
+
+def call(capsys, *args) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(arg) for arg in ("assign", *args)])
+    return (end.value.code or 0, *capsys.readouterr())
+
+
+@pytest.mark.parametrize("command", ["release", "grade", "check"])
+def test_each_command_has_help_with_an_example(capsys, command):
+    code, out, _ = call(capsys, command, "--help")
+    assert code == 0 and "Example: " in out and f"vbook assign {command}" in out
+
+
+def test_from_hand_out_to_grades(capsys, monkeypatch, tmp_path, walls):
+    monkeypatch.setenv("VBOOK_ASSIGN_SEED", "spring")
+    code, out, _ = call(capsys, "release", "A1", "--out", tmp_path / "hand-out")
+    assert code == 0 and str(tmp_path / "hand-out" / "A1.ipynb") in out
+    handin.write(
+        tmp_path / "in", "ada", handin.changed(("kl", "0.5 *", "-0.5 *"), ("question-push", "**Model answer.**", "Mine: <b>"))
+    )
+    handin.write(tmp_path / "in", "=cmd()", student_copy(handin.master()))
+    (tmp_path / "in" / "bob").mkdir()
+    table = tmp_path / "out" / "A1.csv"
+    code, out, err = call(capsys, "grade", "A1", tmp_path / "in", "--csv", table)
+    assert (code, err) == (0, "") and "ada" in out and "69 of 75" in out
+    rows = {row["student"]: row for row in csv.DictReader(table.open())}
+    assert [rows[name]["total"] for name in ("ada", "'=cmd()", "bob")] == ["69", "0", "0"]
+    ada = rows["ada"]
+    assert (ada["out of"], ada["kl (7)"], ada["train (8)"], ada["by hand (out of 25)"], ada["sandbox"]) == (
+        "75",
+        "1",
+        "8",
+        "",
+        "yes",
+    )
+    assert rows["bob"]["incidents"] == "there is no A1.ipynb"
+    page = (table.parent / "feedback" / "ada" / "A1.md").read_text()
+    assert page.startswith("# A1: 69 of 75 points") and "the sign is turned round" in page and "## kl: 1 of 7" in page
+    sheet = (table.parent / "by-hand" / "ada" / "A1.md").read_text()
+    assert "> Mine: &lt;b>" in sheet and "**Marks.**" in sheet and "**Marks.**" not in page
+    assert table.read_text() == regraded(capsys, tmp_path, table)
+
+
+def regraded(capsys, tmp_path, table) -> str:
+    again = tmp_path / "again" / "A1.csv"
+    call(capsys, "grade", "A1", tmp_path / "in", "--csv", again)
+    return again.read_text()
+
+
+def test_without_a_sandbox_it_refuses_unless_told(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(sandbox, "missing", lambda: "bubblewrap is not installed")
+    monkeypatch.delenv("VBOOK_ASSIGN_SEED", raising=False)
+    handin.write(tmp_path / "in", "ada", handin.changed())
+    code, _, err = call(capsys, "grade", "A1", tmp_path / "in", "--csv", tmp_path / "A1.csv")
+    assert code == 2 and "no sandbox" in err and "--unsafe" in err and not (tmp_path / "A1.csv").exists()
+    code, _, err = call(capsys, "grade", "A1", tmp_path / "in", "--csv", tmp_path / "A1.csv", "--unsafe")
+    assert code == 0 and "VBOOK_ASSIGN_SEED is not set" in err
+    (row,) = csv.DictReader((tmp_path / "A1.csv").open())
+    assert row["total"] == "75" and row["sandbox"] == "NO: run with --unsafe"
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (["release", "A11", "--out", "x"], "unknown assignment 'A11'; did you mean 'A1'?"),
+        (["grade", "A1", "nowhere", "--csv", "x.csv"], "nowhere: no such folder; submissions are FOLDER/<student>/A1.ipynb"),
+        (["grade", "A1", ".", "--csv", "."], "is a folder; name the file"),
+        (["check", "nowhere.ipynb"], "no such notebook"),
+        (["grade", "A1", "."], "--csv"),
+    ],
+)
+def test_bad_input_is_one_clear_message_and_code_2(capsys, monkeypatch, tmp_path, args, hint):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(capsys, *args)
+    assert code == 2 and hint in err and "Traceback" not in out + err
+
+
+def test_an_empty_folder_and_a_wheel_without_masters_are_told(capsys, monkeypatch, tmp_path):
+    code, _, err = call(capsys, "grade", "A1", tmp_path, "--csv", tmp_path / "a.csv", "--unsafe")
+    assert code == 2 and "no submissions" in err
+    monkeypatch.setattr(paths, "root", lambda: None)
+    code, _, err = call(capsys, "release", "A1", "--out", tmp_path)
+    assert code == 2 and "in a checkout of the book" in err
+
+
+def test_a_student_sees_what_is_done_wrong_and_not_begun(capsys, tmp_path):
+    notebook = student_copy(handin.master())
+    answers = {"generate": "(u < decoder(eps).sigmoid()).float()", "kl": "-0.5 * (log_var.exp() + mu**2 - 1 - log_var).sum(-1)"}
+    for cell in notebook["cells"]:
+        if (name := cell["metadata"].get("nbgrader", {}).get("grade_id")) in answers:
+            cell["source"] = cell["source"].replace(
+                f'raise NotImplementedError("task {name}: not begun")', f"return {answers[name]}"
+            )
+    mine = handin.appended(notebook, "import sys; sys.exit(3)")
+    code, out, _ = call(capsys, "check", handin.write(tmp_path, "me", mine))
+    lines = dict(line.split(None, 1) for line in out.splitlines())
+    assert code == 1 and lines["generate"] == "passes" and lines["draw"] == lines["examples"] == "not begun"
+    assert lines["kl"] == "N(0, I), and N((1, 3), I): the sign is turned round"
+    assert "SystemExit" in lines["cell"] and "1 of 14 tasks pass their public check, 12 are not begun" in out
+
+
+def test_the_master_passes_its_public_checks(capsys, tmp_path):
+    code, out, _ = call(capsys, "check", handin.write(tmp_path, "me", handin.changed()))
+    assert code == 0 and "14 of 14 tasks" in out
+
+
+def test_another_notebook_has_no_public_checks(capsys, tmp_path):
+    notebook = handin.appended(handin.changed() | {"cells": []}, "1 + 1")
+    code, _, err = call(capsys, "check", handin.write(tmp_path, "me", notebook))
+    assert code == 2 and "no public checks" in err
+
+
+def test_check_works_from_the_wheel_alone(wheel, tmp_path):
+    path = handin.write(tmp_path, "me", handin.changed())
+    target = tmp_path / "installed"
+    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(wheel), str(target)], check=True)
+    script = (
+        f"import sys; sys.path.insert(0, {str(target)!r}); from vbook.cli import main; main(['assign', 'check', {str(path)!r}])"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "14 of 14 tasks" in done.stdout, done.stderr
+
+
+def test_public_mistakes_are_named(tmp_path):
+    """Checks of the student's own notebook say what is wrong for the commonest slips."""
+    slips = [("log_evidence", "log_px_z.logsumexp(0) - math.log(len(log_px_z))", "log_px_z.mean(0)", "outside the mean"),
+             ("draw", "(0.5 * log_var).exp()", "log_var", "log_var is not sigma"),
+             ("negative_bound", ").mean()", ").sum()", "not a sum"),
+             ("train", "value.item() * len(rows)", "value.item() * batch_size", "differ"),
+             ("manifold_points", "z.flip(0)", "z", "second latent falls"),
+             ("generate", "u < decoder", "u > decoder", "black where u < p")]  # fmt: skip
+    path = handin.write(tmp_path, "me", handin.changed(*(slip[:3] for slip in slips)))
+    says = {one.name: one.says for one in public_checks(path)}
+    assert all(word in says[task] for task, _, _, word in slips), says
+
+
+def test_feedback_escapes_what_comes_from_a_process():
+    result = handin.Graded("s", [], ["<script>`*"], {})
+    assert "&lt;script&gt;\\`\\*" in report.feedback(handin.master(), result)

@@ -1,0 +1,149 @@
+"""Nothing hidden leaves the house: the students' copy, feedback, table, wheel; and the copy works as it is handed out."""
+
+import copy
+import json
+import statistics
+import zipfile
+from pathlib import Path
+
+import handin
+import pytest
+
+from vbook.assign import report
+from vbook.assign.master import PREFIX, assemble, checks_of, graded, load, names
+from vbook.assign.release import ANSWER, release, student_copy
+from vbook.errors import VbookError
+from vbook.pipeline.notebook import code_cells, dumps, read
+
+ROOT = Path(__file__).resolve().parents[2]
+CANARY = "canary7c3e91"
+ALL = names()
+
+
+@pytest.fixture(scope="module")
+def handed_out():
+    return student_copy(handin.master())
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """A1 with a canary in every solution, every model answer and the hidden checks."""
+    notebook, count = copy.deepcopy(handin.master().notebook), 0
+    for cell, known in graded(notebook):
+        if known["solution"]:
+            mark = "### BEGIN SOLUTION"
+            count += 1
+            new = (
+                cell["source"].replace(mark, f"{mark}\n    # {CANARY}")
+                if mark in cell["source"]
+                else f"{CANARY} {cell['source']}"
+            )
+            assert CANARY in new
+            cell["source"], cell["outputs"] = new, [{"output_type": "stream", "name": "stdout", "text": CANARY}]
+            if cell["cell_type"] == "markdown":
+                del cell["outputs"]
+    assert count == 14 + 10
+    path = tmp_path_factory.mktemp("hidden") / "A1.py"
+    hidden = (ROOT / "chapters" / "assignments" / "A1.py").read_text()
+    path.write_text(hidden.replace("checks = Checks", f"{CANARY} = '{CANARY}'\nchecks = Checks"))
+    return assemble("A1", notebook, checks_of(path))
+
+
+def test_no_canary_in_the_copy_the_feedback_or_the_table(planted, tmp_path):
+    handed = dumps(student_copy(planted))
+    result = handin.Graded("s", [handin.Outcome(check, "wrong") for check in planted.checks.all], [], {})
+    pages = [handed, report.feedback(planted, result), report.table(planted, [result], True)]
+    assert all(CANARY not in page for page in pages) and len(handed) > 20_000
+    assert CANARY in report.sheet(planted, result)  # the guide, for the teacher: the canary sings where it should
+
+
+def test_nothing_of_masters_is_in_the_wheel(wheel):
+    hidden = [cell["source"] for cell, known in graded(handin.master().notebook) if known["solution"]]
+    hidden.append((ROOT / "chapters" / "assignments" / "A1.py").read_text())
+    lines = {line.strip() for text in hidden for line in text.split("\n")}
+    telling = [line.encode() for line in lines if len(line) > 60]
+    assert len(telling) > 60
+    with zipfile.ZipFile(wheel) as packed:
+        found = {name: line for name in packed.namelist() for line in telling if line in packed.read(name)}
+        assert found == {} and not [name for name in packed.namelist() if "A1" in name or "assignments" in name]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_copy_is_locked_named_and_whole(name):
+    master = load(name)
+    copy_ = student_copy(master)
+    cells = {known["grade_id"]: cell for cell, known in graded(copy_)}
+    assert len(copy_["cells"]) == len(master.notebook["cells"])
+    for task in master.tasks:
+        assert f'raise NotImplementedError("task {task}: not begun")' in cells[task]["source"]
+        public, known = cells[PREFIX + task], cells[PREFIX + task]["metadata"]
+        assert known["editable"] is known["deletable"] is False and public["source"] == _source(master, PREFIX + task)
+        assert cells[task]["metadata"]["deletable"] is False and "editable" not in cells[task]["metadata"]
+    assert all(cells[question]["source"] == ANSWER for question in master.questions)
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code_cells(copy_))
+
+
+def _source(master, name):
+    return next(cell["source"] for cell, known in graded(master.notebook) if known["grade_id"] == name)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_master_is_a_lesson(name):
+    """Short cells, and the points that its text promises."""
+    master = load(name)
+    sizes = [len(cell["source"].splitlines()) for cell in code_cells(master.notebook)]
+    assert statistics.median(sizes) <= 8 and max(sizes) <= 30
+    text = "\n".join(cell["source"] for cell in master.notebook["cells"] if cell["cell_type"] == "markdown")
+    for task, points in master.tasks.items():
+        assert f"`{task}`, {points} points" in text
+    assert f"| **{sum(master.tasks.values())}** | **{sum(master.questions.values())}** |" in text
+    assert sum(master.tasks.values()) + sum(master.questions.values()) == 100
+    assert text.count("**Model answer.**") == text.count("**Marks.**") == len(master.questions) == text.count("**Question, ")
+
+
+def test_the_released_copy_scores_nothing_and_stops_at_its_first_task(walls, handed_out, tmp_path):
+    result = handin.grade(tmp_path, handed_out)
+    assert result.points() == 0 and result.incidents == [] and not any(outcome.begun for outcome in result.outcomes)
+    namespace = {}
+    with pytest.raises(NotImplementedError, match="task generate: not begun"):
+        for cell in code_cells(handed_out):
+            if cell["id"] != "a1-setup":  # its %pip is for a fresh Colab
+                exec(cell["source"], namespace)
+    assert cell["metadata"]["nbgrader"]["grade_id"] == "check-generate"
+
+
+def test_release_writes_the_same_bytes_each_time(handed_out, tmp_path):
+    first, second = (release(handin.master(), tmp_path / name).read_bytes() for name in ("a", "b/c"))
+    assert first == second == dumps(handed_out).encode() and read(tmp_path / "a" / "A1.ipynb") == handed_out
+
+
+def broken(change) -> dict:
+    notebook = copy.deepcopy(handin.master().notebook)
+    change({known["grade_id"]: cell for cell, known in graded(notebook)}, notebook)
+    return notebook
+
+
+def test_masters_that_contradict_their_checks_are_refused():
+    changes = {
+        "kl has 8 points in the notebook and 7": lambda cells, _: cells["check-kl"]["metadata"]["nbgrader"].update(points=8),
+        "draw has no solution cell": lambda cells, nb: nb["cells"].remove(cells["draw"]),
+        "train has no public check": lambda cells, nb: nb["cells"].remove(cells["check-train"]),
+    }
+    for words, change in changes.items():
+        with pytest.raises(VbookError, match=words):
+            assemble("A1", broken(change), handin.master().checks)
+
+
+def test_a_solution_outside_its_cell_is_never_released():
+    change = lambda cells, nb: cells["imports"].update(source="### BEGIN SOLUTION\nx = 1\n### END SOLUTION")  # noqa: E731
+    with pytest.raises(VbookError, match="Solution region"):
+        student_copy(assemble("A1", broken(change), handin.master().checks))
+    half = lambda cells, nb: cells["kl"].update(source="### BEGIN SOLUTION\nx = 1")  # noqa: E731
+    with pytest.raises(VbookError, match="no end solution"):
+        student_copy(assemble("A1", broken(half), handin.master().checks))
+
+
+def test_masters_are_no_pages_of_the_site():
+    toc = (ROOT / "_toc.yml").read_text()
+    assert "assignments" not in toc and "only_build_toc_files: true" in (ROOT / "_config.yml").read_text()
+    assert ALL and all(json.loads((ROOT / "chapters" / "assignments" / f"{name}.ipynb").read_text()) for name in ALL)

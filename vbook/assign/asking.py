@@ -1,0 +1,71 @@
+"""What hidden checks of all assignments share: forms of answers, own earlier answers, networks that can be done by hand."""
+
+import numpy as np
+
+from vbook.assign.compare import numbers, require
+from vbook.assign.process import Trouble
+from vbook.assign.session import Affine
+from vbook.checks import CheckFailed
+
+
+def float32(values) -> np.ndarray:
+    """An array as students' tensors mostly are.
+
+    >>> float32([1, 2]).dtype
+    dtype('float32')
+    """
+    return np.asarray(values, dtype=np.float32)
+
+
+def bits(cases: np.random.Generator, *shape: int) -> np.ndarray:
+    """Random black and white pixels."""
+    return float32(cases.random(shape) < 0.4)
+
+
+def network(cases: np.random.Generator, inputs: int, outputs: int, chunks: int = 1) -> Affine:
+    """A random affine network; with two ``chunks`` an encoder, which answers with a pair."""
+    weight, bias = cases.normal(size=(outputs * chunks, inputs)), cases.normal(size=outputs * chunks)
+    return Affine(float32(weight / inputs**0.5), float32(bias), chunks)
+
+
+def through(net: Affine, x) -> np.ndarray:
+    """What an affine network answers, its chunks side by side; (..., in) -> (..., out) in double precision."""
+    return x @ net.weight.astype(float).T + net.bias
+
+
+def hold(condition, words: str) -> None:
+    """CheckFailed with ``words`` unless the condition holds."""
+    if not condition:
+        raise CheckFailed(words)
+
+
+def several(answer, n: int, what: str) -> list:
+    """``answer`` as a list of ``n`` values; CheckFailed where it is something else."""
+    hold(isinstance(answer, list) and len(answer) == n, f"{what}: {n} values are to be returned, as in `return a, b`")
+    return answer
+
+
+def earlier(value) -> np.ndarray:
+    """``value()``, made of a student's own earlier answers, or nan where they give none."""
+    try:
+        return numbers(value(), "an earlier answer")
+    except (CheckFailed, Trouble, ValueError, TypeError, IndexError):
+        return np.array(np.nan)
+
+
+def own_or_right(got, right, own: np.ndarray, what: str, mistakes: dict | None = None) -> None:
+    """``require`` of ``right``, or of ``own``: what follows from earlier answers, so that one mistake costs its points once.
+
+    Own values count only where they are finite and differ from image to image: constants follow from nothing.
+    """
+    got, right = numbers(got, what), np.asarray(right)
+    counts = np.isfinite(own).all() and np.ptp(own) > 1e-3
+    if not (counts and got.shape == right.shape == own.shape and np.allclose(got, own, rtol=1e-3)):
+        require(got, right, what, mistakes)
+
+
+def every_parameter_learns(ask, module, x, least: int = 4) -> None:
+    """CheckFailed unless a kept module has ``least`` arrays of parameters and each gets a gradient."""
+    hold(len(ask.parameters(module)) >= least, "too few parameters: are all layers attributes of the module?")
+    _, grads = ask(module, x, grad=("own",))
+    hold(all(g is not None and np.abs(g).sum() > 0 for g in grads), "a parameter gets no gradient: is every layer used?")

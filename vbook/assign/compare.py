@@ -1,0 +1,71 @@
+"""Numbers against numbers, and words for what a wrong one looks like: for the public checks and for the grader alike."""
+
+import numpy as np
+
+from vbook.checks import CheckFailed
+from vbook.errors import VbookError
+
+REL, ABS = 1e-3, 1e-5
+
+
+def expect(got, expected, what: str, mistakes: dict | None = None, *, rel: float = REL, abs: float = ABS) -> None:
+    """Assert that ``got`` is the number or array ``expected``, within ``abs + rel * |expected|``; prints one line.
+
+    ``mistakes`` maps words to what comes out by a known mistake: where ``got`` is that, the message says the words.
+    Raises CheckFailed (an AssertionError) with a message that names neither ``got`` nor ``expected``.
+
+    >>> expect(0.5, 0.5, "KL of N(1, 1)")
+    ok: KL of N(1, 1)
+    >>> expect(-0.5, 0.5, "KL of N(1, 1)", {"the sign is turned round": -0.5})
+    Traceback (most recent call last):
+    ...
+    vbook.checks.CheckFailed: KL of N(1, 1): the sign is turned round
+    """
+    if rel < 0 or abs <= 0:
+        raise VbookError("expect needs abs above 0, and rel of at least 0")
+    require(got, expected, what, mistakes, rel=rel, abs=abs)
+    print(f"ok: {what}")
+
+
+def require(got, expected, what: str, mistakes: dict | None = None, *, rel: float = REL, abs: float = ABS) -> None:
+    """``expect`` without the printed line."""
+    expected = numbers(expected, "the expected value")
+    got = numbers(got, what)
+    if got.shape == expected.shape and _near(got, expected, rel, abs):
+        return
+    for words, wrong in (mistakes or {}).items():
+        wrong = numbers(wrong, words)
+        if wrong.shape == got.shape and _near(got, wrong, rel, abs):
+            raise CheckFailed(f"{what}: {words}")
+    if got.shape != expected.shape:
+        raise CheckFailed(f"{what}: the shape is {got.shape} instead of {expected.shape}")
+    raise CheckFailed(f"{what}: {_complaint(got)}")
+
+
+def numbers(value, what: str) -> np.ndarray:
+    """``value`` as an array of float64; CheckFailed when it is no real number or array of them.
+
+    >>> numbers([True, 2], "a list")
+    array([1., 2.])
+    """
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().double().numpy()
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        kind = "None (is there a return?)" if value is None else f"a {type(value).__name__}"
+        raise CheckFailed(f"{what}: a number or a tensor is needed, this is {kind}") from None
+
+
+def _near(got: np.ndarray, expected: np.ndarray, rel: float, abs: float) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool((np.abs(got - expected) <= abs + rel * np.abs(expected)).all())
+
+
+def _complaint(got: np.ndarray) -> str:
+    if np.isnan(got).any():
+        return "the answer holds nan"
+    return "the answer is infinite" if np.isinf(got).any() else "the numbers differ"

@@ -1,0 +1,60 @@
+"""What the public checks say, task by task, in the student's own environment; needs neither a master nor a sandbox."""
+
+import io
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from vbook.assign.cells import CELL, define, run_cell
+from vbook.assign.master import PREFIX
+from vbook.errors import VbookError
+from vbook.pipeline.notebook import read, tags
+
+
+@dataclass(frozen=True)
+class Public:
+    """A task, its points, and what its public check says: ``"passes"``, ``"not begun"``, or what is wrong.
+
+    A cell that fails though it is no check stands in the list too, as ``cell 7`` with no points.
+    """
+
+    name: str
+    points: int
+    says: str
+
+
+def public_checks(path: Path) -> list[Public]:
+    """Run the notebook at ``path`` as the grader would, experiments left out, and each public check in its place.
+
+    Raises VbookError for a file that is no notebook or has no public checks.
+    """
+    namespace = {"__name__": "__main__", "get_ipython": lambda: None, "display": lambda *args, **options: None}
+    found, checks = [], 0
+    for number, cell in enumerate(read(path)["cells"], 1):
+        if cell["cell_type"] != "code":
+            continue
+        if "experiment" in tags(cell):
+            define(cell["source"], namespace)
+            continue
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            failed = run_cell(cell["source"], f"{CELL} {number}>", namespace)
+        known = cell.get("metadata", {}).get("nbgrader", {})
+        if known.get("grade") and not known.get("solution"):
+            checks += 1
+            found.append(Public(known["grade_id"].removeprefix(PREFIX), known.get("points", 0), _says(failed)))
+        elif failed:
+            found.append(Public(f"cell {number}", 0, _says(failed)))
+    if not checks:
+        raise VbookError(f"{path}: no public checks in it; is it an assignment?")
+    return found
+
+
+def _says(failed: dict | None) -> str:
+    if failed is None:
+        return "passes"
+    if failed["type"] == "NotImplementedError":
+        return "not begun"
+    if failed["type"] == "CheckFailed":
+        return failed["text"]
+    place = f" in {failed['cell'].strip('<>')}, line {failed['line']}" if failed["cell"] else ""
+    return f"{failed['type']}{place}: {failed['text']}"

@@ -1,0 +1,204 @@
+"""One student's notebook, run in a worker that is replaced when it dies, and asked for plain numbers and arrays."""
+
+import builtins
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vbook.assign.process import GRACE, Process, Trouble
+
+CELL, CALL = 20.0, 10.0  # seconds of wall clock for a cell, for a call
+_DEEP, _STARTS = 6, 12  # levels of lists in an answer; workers that one student may use up
+
+
+@dataclass(frozen=True)
+class Affine:
+    """An argument: the network x -> W x + b, its output cut into ``chunks`` parts (2: an encoder's mean and log-variance)."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    chunks: int = 1
+
+
+@dataclass(frozen=True)
+class Handle:
+    """An argument: an object that the worker keeps, from ``make``."""
+
+    number: int
+
+
+SQUARED_ERROR = object()  # an argument: a loss for a training loop, Σ (decoder(mu) − x)², mean over the batch
+
+
+class Session:
+    """A student's notebook, run: ``incidents`` has what happened; the calls below give plain numbers and arrays.
+
+    A context manager. ``cells`` are ``(name, source, graded)``; a cell that ends its worker is left out of the next one.
+    """
+
+    def __init__(self, cells: list[tuple[str, str, bool]], stage: Path, unsafe: bool = False):
+        self._cells, self._stage, self._unsafe = list(cells), stage, unsafe
+        self._process: Process | None = None
+        self._starts = 0
+        self._lost: dict[str, str] = {}  # functions that ended a worker: they aren't asked again
+        self.incidents: list[str] = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._stop()
+
+    def __call__(self, name, *args, grad=(), weights=None):
+        """What the student's function returns; with ``grad`` a pair of that and of the gradients of Σ ``weights`` · answer.
+
+        ``grad`` has positions of arguments (arrays or networks), or ``"own"`` for the parameters of a kept module.
+        Raises Trouble.
+        """
+        answer, grads = self._call(name, args, grad, weights, keep=False)
+        return (answer, grads) if len(grad) else answer
+
+    def make(self, name, *args) -> Handle:
+        """Call ``name`` and let the worker keep what it returns, until the next check."""
+        return self._call(name, args, (), None, keep=True)
+
+    def keep(self, net: Affine) -> Handle:
+        """Let the worker build ``net`` and keep it, until the next check: its parameters can be asked for after a training."""
+        arrays: dict = {}
+        return self._exchange({"do": "keep", "what": _spec(net, arrays)}, arrays, "a network")
+
+    def value(self, name: str):
+        """What a student's name stands for; Trouble where it is None, which is how names are handed out."""
+        found = self._exchange({"do": "value", "f": name}, {}, name)
+        if found is None:
+            raise Trouble("not begun", begun=False)
+        return found
+
+    def parameters(self, handle: Handle) -> list[np.ndarray]:
+        """The parameters of a kept module."""
+        return self._exchange({"do": "parameters", "handle": handle.number}, {}, "its parameters")
+
+    def refill(self, handle: Handle, seed: int) -> None:
+        """Replace the parameters of a kept module by draws from N(0, 1)."""
+        self._exchange({"do": "refill", "handle": handle.number, "seed": seed}, {}, "its parameters")
+
+    def _call(self, name, args, grad, weights, keep):
+        arrays = {} if weights is None else {"weights": np.asarray(weights)}
+        specs = [_spec(arg, arrays) for arg in args]
+        target = name.number if isinstance(name, Handle) else name
+        request = {"do": "call", "f": target, "args": specs, "grad": list(grad), "keep": keep, "seconds": CALL}
+        return self._exchange(request, arrays, "the network" if isinstance(name, Handle) else name)
+
+    def _exchange(self, message: dict, arrays: dict, name: str):
+        if name in self._lost:
+            raise Trouble(self._lost[name])
+        process = self._running()
+        try:
+            reply, found = process.exchange(message, arrays, CALL + GRACE)
+        except Trouble as trouble:
+            self._stop()
+            self._lost[name] = f"{name}: {trouble}"
+            self.incidents.append(self._lost[name])
+            raise Trouble(self._lost[name], fatal=True) from None
+        if "error" in reply:
+            raise _failure(name, reply["error"])
+        if "handle" in reply and isinstance(reply["handle"], int):
+            return Handle(reply["handle"])
+        return _plain(reply.get("value"), found, _DEEP)
+
+    def run(self) -> None:
+        """Start a worker now, so that what the cells do is known before anything is asked."""
+        self._running()
+
+    def _running(self) -> Process:
+        while self._process is None:
+            self._starts += 1
+            if self._starts > _STARTS:
+                raise Trouble(f"not asked: {_STARTS} processes were lost before")
+            self._process = Process(self._stage, self._unsafe)
+            for cell in list(self._cells):
+                if not self._run(*cell):
+                    self._cells.remove(cell)
+                    break
+        return self._process
+
+    def _run(self, name: str, source: str, graded: bool) -> bool:
+        """Whether the worker survived the cell."""
+        request = {"do": "cell", "source": source, "name": name, "graded": graded, "seconds": CELL}
+        try:
+            reply, _ = self._process.exchange(request, {}, CELL + GRACE)
+        except Trouble as trouble:
+            self._stop()
+            self._note(f"{name[1:-1]}: {trouble}")
+            return False
+        if isinstance(failed := reply.get("failed"), dict) and failed.get("type") != "NotImplementedError":
+            self._note(f"{name[1:-1]} raises {_words(failed)}")
+        return True
+
+    def _note(self, text: str) -> None:
+        if text not in self.incidents:
+            self.incidents.append(text)
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+
+def _spec(arg, arrays: dict) -> dict:
+    """An argument as JSON, its arrays put into ``arrays``."""
+    if isinstance(arg, Affine):
+        return {"affine": {"arrays": [_put(arg.weight, arrays), _put(arg.bias, arrays)], "chunks": arg.chunks}}
+    if isinstance(arg, Handle):
+        return {"handle": arg.number}
+    if arg is SQUARED_ERROR:
+        return {"squared_error": True}
+    return {"array": _put(arg, arrays)} if isinstance(arg, np.ndarray) else {"plain": arg}
+
+
+def _put(array, arrays: dict) -> str:
+    arrays[f"x{len(arrays)}"] = np.asarray(array)
+    return f"x{len(arrays) - 1}"
+
+
+def _plain(tree, arrays: dict, depth: int):
+    """A worker's answer as None, numbers, arrays and lists of these; anything else is one of no type that compares."""
+    if isinstance(tree, dict) and len(tree) == 1:
+        (kind, value), *_ = tree.items()
+        if kind == "plain" and (value is None or type(value) in (bool, int, float)):
+            return value
+        if kind == "array" and isinstance(value, str) and value in arrays:
+            return arrays[value]
+        if kind == "list" and isinstance(value, list) and depth:
+            return [_plain(part, arrays, depth - 1) for part in value]
+        if kind == "other":
+            raise Trouble("the answer is neither a number nor a tensor nor a short list of them")
+    raise Trouble("the answer can't be read")
+
+
+def _failure(name: str, error) -> Trouble:
+    """What a failed call tells the student: type and place of the error, never its text: it may quote a case."""
+    error = error if isinstance(error, dict) else {}
+    kind, cell, line = (clean(error.get(key), 40) for key in ("type", "cell", "line"))
+    if kind == "NotImplementedError":
+        return Trouble("not begun", begun=False)
+    if kind == "LookupError" and not error.get("cell"):
+        return Trouble(f"there is no {name}: did the cell that defines it run?")
+    if kind == "TimeIsUp":
+        return Trouble(f"{name}: no answer within {CALL:g} s: an endless loop?")
+    kind = kind if kind in vars(builtins) else "an error of its own"  # a name may be made of what was asked
+    place = f" ({cell.strip('<>')}, line {line})" if error.get("cell") else ""
+    return Trouble(f"{name} raises {kind}{place}")
+
+
+def _words(error: dict) -> str:
+    line = f" in its line {clean(error['line'], 8)}" if error.get("line") else ""
+    text = f": {clean(error.get('text'), 160)}" if error.get("text") else ""
+    return f"{clean(error.get('type'), 40)}{line}{text}"
+
+
+def clean(text, most: int) -> str:
+    """Text from a student's process on one line, without control characters, at most ``most`` characters."""
+    text = "".join(c if c.isprintable() else " " for c in str(text))
+    return text if len(text) <= most else text[: most - 1] + "…"

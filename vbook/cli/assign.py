@@ -1,0 +1,94 @@
+"""``vbook assign``: hand out assignments, grade them, and see what their public checks say."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vbook.errors import VbookError
+
+SEED = "VBOOK_ASSIGN_SEED"
+
+assign_app = typer.Typer(help="Assignments: hand out, grade, check.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(help="The assignment, such as A1.")]
+
+
+@assign_app.command("release")
+def release_assignment(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="Folder for the students' notebook; made where it isn't there.")],
+):
+    """Make the students' copy of an assignment: no solutions, no hidden checks, no model answers.
+
+    \b
+    Example: vbook assign release A1 --out handout
+    """
+    from vbook.assign.master import load
+    from vbook.assign.release import release
+
+    print(f"the students' copy: {release(load(name), out)}")
+
+
+@assign_app.command("grade")
+def grade_assignment(
+    name: Name,
+    folder: Annotated[Path, typer.Argument(help="Folder of submissions, FOLDER/<student>/A1.ipynb.")],
+    table: Annotated[Path, typer.Option("--csv", help="The table to write; feedback and texts to mark go beside it.")],
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Run students' code without a sandbox, with your rights; the table says so.")
+    ] = False,
+):
+    """Grade submissions, each in a sandbox, into a table, feedback pages and sheets to mark by hand.
+
+    \b
+    Example: VBOOK_ASSIGN_SEED="spring term" vbook assign grade A1 submissions --csv grades/A1.csv
+    The hidden cases are drawn from $VBOOK_ASSIGN_SEED, any text that students don't know. Without it each run draws its own.
+    """
+    from vbook.assign.grading import grade_all
+    from vbook.assign.master import load
+    from vbook.assign.report import write
+    from vbook.paths import try_to_write
+
+    master = load(name)
+    if table.is_dir():
+        raise VbookError(f"{table} is a folder; name the file, such as {table / (name + '.csv')}")
+    try_to_write(table.parent.absolute())
+    total = sum(master.tasks.values())
+    results = []
+    for one in grade_all(master, folder, _seed(), unsafe):
+        results.append(one)
+        print(f"{one.student:<24} {one.points():>3} of {total}  {'; '.join(one.incidents)[:90]}", flush=True)
+    write(master, results, table, sandboxed=not unsafe)
+    print(f"the table: {table}; for students: {table.parent / 'feedback'}; to mark by hand: {table.parent / 'by-hand'}")
+
+
+@assign_app.command("check")
+def check_assignment(notebook: Annotated[Path, typer.Argument(help="Your notebook, such as A1.ipynb.")]):
+    """Say what the public checks of your notebook find, task by task; exit code 1 while one doesn't pass.
+
+    \b
+    Example: vbook assign check A1.ipynb
+    """
+    from vbook.assign.public import public_checks
+
+    found = public_checks(notebook)
+    width = max(len(one.name) for one in found)
+    for one in found:
+        print(f"{one.name:<{width}}  {one.says}")
+    tasks = [one for one in found if one.points]
+    done, begun = (sum(keep(one.says) for one in tasks) for keep in ("passes".__eq__, "not begun".__ne__))
+    print(f"{done} of {len(tasks)} tasks pass their public check, {len(tasks) - begun} are not begun")
+    if any(one.says != "passes" for one in found):
+        raise typer.Exit(1)
+
+
+def _seed() -> str:
+    seed = os.environ.get(SEED, "").strip()
+    if not seed:
+        seed = secrets.token_hex(4)
+        print(f'vbook: {SEED} is not set, so this run drew its own: {SEED}="{seed}" gives the same cases again', file=sys.stderr)
+    return seed
