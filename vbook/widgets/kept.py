@@ -28,7 +28,7 @@ KEPT = {
     "digits": Kept("ch02-vae-2.laptop", "decoder", "int8"),
     "digit-encoder": Kept("ch02-vae-2.laptop", "encoder", "int8"),
     "faces": Kept("ch02-frey-2.laptop", "decoder", "int8"),
-    "generator": Kept("ch13-gan-small.laptop", "decoder", "int8"),
+    "generator": Kept("ch13-gan-small.laptop", "decoder", "float16"),
 }
 
 
@@ -47,9 +47,9 @@ def network(name: str, weights: str | None = None):
     model, g = load_model(chosen.record), torch.Generator().manual_seed(0)
     if weights not in (None, "int8"):
         return export(getattr(model, chosen.part), weights)
+    if chosen.weights != "int8":
+        return export(getattr(model, chosen.part), chosen.weights)
     points = 8 * torch.rand(4_000, model.z_dim, generator=g) - 4  # the part of the plane that widgets show
-    if model.encoder is None:  # of a generator they show draws
-        points = torch.randn(4_000, model.z_dim, generator=g)
     if chosen.part == "encoder":
         with torch.no_grad():
             points = torch.bernoulli(model.decode(points / 2).mean, generator=g)
