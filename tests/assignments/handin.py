@@ -5,11 +5,10 @@ from functools import cache
 from pathlib import Path
 
 from vbook.assign import sandbox
-from vbook.assign.grading import Graded, Outcome, grade_one
+from vbook.assign.grading import Graded, grade_one
 from vbook.assign.master import Master, load
 from vbook.pipeline.notebook import dumps
 
-__all__ = ["Graded", "Outcome"]
 SEED = "a teacher's seed"
 
 

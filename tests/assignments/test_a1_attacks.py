@@ -25,7 +25,7 @@ class Equal:
     __hash__ = None
     __float__ = lambda self: 0.0
 """
-DEAF = "while True:\n        try:\n            while True: sum(range(99))\n        except BaseException: pass"
+DEAF = "import signal\n    signal.signal(signal.SIGALRM, signal.SIG_IGN)\n    while True: pass"
 
 
 def tells(result, text: str) -> bool:
@@ -42,13 +42,22 @@ def test_functions_that_loop_exit_forge_or_pose_lose_their_own_points_only(tmp_p
         ("examples", "(20.0, 1.0)", "Equal()"),
         ("bound_and_gap", "joint = prior", "forge()\n    joint = prior"),
         ("manifold_points", "z = torch", f"{DEAF}\n    z = torch"),
+        ("Encoder", "mu, log_var = self.net(x)", "while True: pass\n        mu, log_var = self.net(x)"),
         ("imports", "", FORGE + EQUAL),
     ]
     result = handin.grade(tmp_path, handin.changed(*attacks))
-    tasks = {"generate": 4, "log_evidence": 6, "draws_until_hit": 3, "examples": 1, "bound_and_gap": 6, "manifold_points": 4}
+    tasks = {
+        "generate": 4,
+        "log_evidence": 6,
+        "draws_until_hit": 3,
+        "examples": 1,
+        "bound_and_gap": 6,
+        "manifold_points": 4,
+        "Encoder": 6,
+    }
     assert handin.lost(result) == tasks
     assert tells(result, "generate: the process ended") and tells(result, "bound_and_gap: the process wrote into the grader")
-    assert tells(result, "manifold_points: no answer within") and "endless loop" in handin.reasons(result, "draws_until_hit")
+    assert tells(result, "manifold_points: no answer in time") and tells(result, "draws_until_hit: no answer in time")
     assert "neither a number nor a tensor" in handin.reasons(result, "log_evidence")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from vbook import cli, paths
 from vbook.assign import report, sandbox
+from vbook.assign.grading import Graded
 from vbook.assign.public import public_checks
 from vbook.assign.release import student_copy
 
@@ -149,5 +150,5 @@ def test_public_mistakes_are_named(tmp_path):
 
 
 def test_feedback_escapes_what_comes_from_a_process():
-    result = handin.Graded("s", [], ["<script>`*"], {})
+    result = Graded("s", [], ["<script>`*"], {})
     assert "&lt;script&gt;\\`\\*" in report.feedback(handin.master(), result)

@@ -10,6 +10,7 @@ import handin
 import pytest
 
 from vbook.assign import report
+from vbook.assign.grading import Graded, Outcome
 from vbook.assign.master import PREFIX, assemble, checks_of, graded, load, names
 from vbook.assign.release import ANSWER, release, student_copy
 from vbook.errors import VbookError
@@ -51,7 +52,7 @@ def planted(tmp_path_factory):
 
 def test_no_canary_in_the_copy_the_feedback_or_the_table(planted, tmp_path):
     handed = dumps(student_copy(planted))
-    result = handin.Graded("s", [handin.Outcome(check, "wrong") for check in planted.checks.all], [], {})
+    result = Graded("s", [Outcome(check, "wrong") for check in planted.checks.all], [], {})
     pages = [handed, report.feedback(planted, result), report.table(planted, [result], True)]
     assert all(CANARY not in page for page in pages) and len(handed) > 20_000
     assert CANARY in report.sheet(planted, result)  # the guide, for the teacher: the canary sings where it should

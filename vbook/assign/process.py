@@ -19,11 +19,11 @@ START, GRACE = 120.0, 3.0  # seconds of wall clock; grace is for what defeats it
 
 
 class Trouble(Exception):
-    """A student's code gave no answer; the text says why, without what was asked. ``fatal``: its worker is gone."""
+    """A student's code gave no answer; the text says why, not what was asked. ``begun``: not where it is still to be written."""
 
-    def __init__(self, text: str, fatal: bool = False, begun: bool = True):
+    def __init__(self, text: str, begun: bool = True):
         super().__init__(text)
-        self.fatal, self.begun = fatal, begun
+        self.begun = begun
 
 
 class Process:
@@ -63,13 +63,13 @@ class Process:
             text, block = sizes(self._receive(HEAD.size, until))
             reply, found = unpack(self._receive(text, until), self._receive(block, until))
         except TimeoutError:
-            raise Trouble(f"no answer within {seconds - GRACE:g} s: an endless loop?", fatal=True) from None
+            raise Trouble("no answer in time: an endless loop?") from None
         except (EOFError, OSError):
-            raise Trouble("the process ended: exit, too much memory or time, or a crash", fatal=True) from None
+            raise Trouble("the process ended: exit, too much memory or time, or a crash") from None
         except Unreadable:
-            raise Trouble("the process wrote into the grader's channel", fatal=True) from None
+            raise Trouble("the process wrote into the grader's channel") from None
         if reply.get("id") != number:
-            raise Trouble("the process wrote into the grader's channel", fatal=True)
+            raise Trouble("the process wrote into the grader's channel")
         return reply, found
 
     def _send(self, data: bytes, until: float) -> None:

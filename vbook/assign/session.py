@@ -23,9 +23,10 @@ class Affine:
 
 @dataclass(frozen=True)
 class Handle:
-    """An argument: an object that the worker keeps, from ``make``."""
+    """An argument: an object that the worker keeps, made by the student's ``name``."""
 
     number: int
+    name: str
 
 
 SQUARED_ERROR = object()  # an argument: a loss for a training loop, Σ (decoder(mu) − x)², mean over the batch
@@ -77,18 +78,18 @@ class Session:
 
     def parameters(self, handle: Handle) -> list[np.ndarray]:
         """The parameters of a kept module."""
-        return self._exchange({"do": "parameters", "handle": handle.number}, {}, "its parameters")
+        return self._exchange({"do": "parameters", "handle": handle.number}, {}, handle.name)
 
     def refill(self, handle: Handle, seed: int) -> None:
         """Replace the parameters of a kept module by draws from N(0, 1)."""
-        self._exchange({"do": "refill", "handle": handle.number, "seed": seed}, {}, "its parameters")
+        self._exchange({"do": "refill", "handle": handle.number, "seed": seed}, {}, handle.name)
 
     def _call(self, name, args, grad, weights, keep):
         arrays = {} if weights is None else {"weights": np.asarray(weights)}
         specs = [_spec(arg, arrays) for arg in args]
-        target = name.number if isinstance(name, Handle) else name
+        target, name = (name.number, name.name) if isinstance(name, Handle) else (name, name)
         request = {"do": "call", "f": target, "args": specs, "grad": list(grad), "keep": keep, "seconds": CALL}
-        return self._exchange(request, arrays, "the network" if isinstance(name, Handle) else name)
+        return self._exchange(request, arrays, name)
 
     def _exchange(self, message: dict, arrays: dict, name: str):
         if name in self._lost:
@@ -98,14 +99,19 @@ class Session:
             reply, found = process.exchange(message, arrays, CALL + GRACE)
         except Trouble as trouble:
             self._stop()
-            self._lost[name] = f"{name}: {trouble}"
-            self.incidents.append(self._lost[name])
-            raise Trouble(self._lost[name], fatal=True) from None
+            raise self._give_up(name, str(trouble)) from None
         if "error" in reply:
-            raise _failure(name, reply["error"])
+            failure = _failure(name, reply["error"])
+            raise self._give_up(name, "no answer in time: an endless loop?") if failure is None else failure
         if "handle" in reply and isinstance(reply["handle"], int):
-            return Handle(reply["handle"])
+            return Handle(reply["handle"], name)
         return _plain(reply.get("value"), found, _DEEP)
+
+    def _give_up(self, name: str, why: str) -> Trouble:
+        """``name`` isn't asked again: it would cost as much time each time."""
+        self._lost[name] = f"{name}: {why}"
+        self.incidents.append(self._lost[name])
+        return Trouble(self._lost[name])
 
     def run(self) -> None:
         """Start a worker now, so that what the cells do is known before anything is asked."""
@@ -177,8 +183,8 @@ def _plain(tree, arrays: dict, depth: int):
     raise Trouble("the answer can't be read")
 
 
-def _failure(name: str, error) -> Trouble:
-    """What a failed call tells the student: type and place of the error, never its text: it may quote a case."""
+def _failure(name: str, error) -> Trouble | None:
+    """What a failed call tells (None: it was stopped): type and place of the error, never its text, which may quote a case."""
     error = error if isinstance(error, dict) else {}
     kind, cell, line = (clean(error.get(key), 40) for key in ("type", "cell", "line"))
     if kind == "NotImplementedError":
@@ -186,7 +192,7 @@ def _failure(name: str, error) -> Trouble:
     if kind == "LookupError" and not error.get("cell"):
         return Trouble(f"there is no {name}: did the cell that defines it run?")
     if kind == "TimeIsUp":
-        return Trouble(f"{name}: no answer within {CALL:g} s: an endless loop?")
+        return None
     kind = kind if kind in vars(builtins) else "an error of its own"  # a name may be made of what was asked
     place = f" ({cell.strip('<>')}, line {line})" if error.get("cell") else ""
     return Trouble(f"{name} raises {kind}{place}")
