@@ -1,12 +1,8 @@
-"""A1: classic mistakes lose exactly the points that they should, right but unusual answers lose none.
-
-Each row changes the master in one place (a change that doesn't match fails). Mistakes that can't meet share a submission.
-"""
-
-from functools import cache
+"""A1: classic mistakes lose exactly the points that they should, right but unusual answers lose none."""
 
 import handin
 import pytest
+from mistakes import Table
 
 pytestmark = pytest.mark.usefixtures("walls")
 
@@ -103,6 +99,7 @@ MISTAKES = [
      "infinite"),
     ("upside down", "manifold_points", "z.flip(0)", "z", {"manifold_points": 1}, "second"),
 ]  # fmt: skip
+TABLE = Table("A1", MISTAKES, MEETS)
 
 RIGHT = [
     ("torch.distributions", "kl", "return 0.5 * (log_var.exp() + mu**2 - 1 - log_var).sum(-1)",
@@ -137,60 +134,24 @@ TWO_HEADS = ("Encoder", "nn.Sequential(*layers)", "nn.Sequential(*layers[:2])\n"
              "        self.mean, self.spread = nn.Linear(hidden, z_dim), nn.Linear(hidden, z_dim)")  # fmt: skip
 
 
-def reach(row) -> set[str]:
-    """Tasks whose result a mistake may change."""
-    return {row[1]} | MEETS.get(row[1], set()) | set(row[4])
-
-
-def meet(one, other) -> bool:
-    return one[1] in reach(other) or other[1] in reach(one) or bool(set(one[4]) & set(other[4]))
-
-
-def shared(rows) -> list[list]:
-    """Rows in groups whose mistakes can't meet."""
-    groups: list[list] = []
-    for row in rows:
-        group = next((group for group in groups if not any(meet(row, other) for other in group)), None)
-        groups.append([row]) if group is None else group.append(row)
-    return groups
-
-
-GROUP = {row[0]: k for k, rows in enumerate(shared(MISTAKES)) for row in rows}
-
-
-@cache
-def graded(k: int, folder):
-    mistakes = [row[1:4] for row in shared(MISTAKES)[k]]
-    return handin.grade(folder, handin.changed(*mistakes))
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("submissions")
 
 
 def test_there_are_enough_mistakes_each_told_from_the_others():
-    assert len(MISTAKES) >= 30 and len(GROUP) == len(MISTAKES) and {row[1] for row in MISTAKES} == set(handin.master().tasks)
+    assert len(MISTAKES) >= 30 and TABLE.every_task_has_one()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", MISTAKES, ids=[row[0] for row in MISTAKES])
+@pytest.mark.parametrize("row", TABLE.rows, ids=TABLE.ids)
 def test_a_mistake_loses_exactly_its_points_and_is_explained(row, folder):
-    what, task, _, _, points, word = row
-    result = graded(GROUP[what], folder)
-    lost = handin.lost(result)
-    assert lost[task] == points[task] and {name: lost.get(name, 0) for name in points} == points
-    assert word in handin.reasons(result, task)
+    assert TABLE.explained(row, folder)
 
 
 @pytest.mark.slow
 def test_together_they_lose_nothing_else(folder):
-    assert len(shared(MISTAKES)) < 20
-    for k, rows in enumerate(shared(MISTAKES)):
-        expected: dict[str, int] = {}
-        for row in rows:
-            expected |= row[4]
-        assert handin.lost(graded(k, folder)) == expected
+    assert len(TABLE.groups) < 20 and TABLE.nothing_else_lost(folder)
 
 
 def test_the_master_has_all_points_whatever_the_seed(folder):
