@@ -16,6 +16,7 @@ from vbook.errors import VbookError
 from vbook.experiments import registry, run, start, together
 
 PAIR = ("ch02-posterior", "ch02-vae-2")
+OTHERS = set()  # joblib's idle workers, which earlier tests of this process have left
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def two_threads(monkeypatch):
     monkeypatch.setattr(registry, "FINISHED", {})
     threads = torch.get_num_threads()
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    OTHERS.update(workers())
     yield
     torch.set_num_threads(threads)
     for wait in list(registry.BEGUN.values()):
@@ -112,9 +114,8 @@ def _sleep(key):
 
 
 def workers():
-    return [
-        p for p in psutil.Process().children() if "loky" in " ".join(p.cmdline()) and "resource_tracker" not in str(p.cmdline())
-    ]
+    found = [p for p in psutil.Process().children() if p not in OTHERS]
+    return [p for p in found if "loky" in " ".join(p.cmdline()) and "resource_tracker" not in str(p.cmdline())]
 
 
 def test_start_returns_at_once_and_run_waits(two_threads, monkeypatch, capsys):

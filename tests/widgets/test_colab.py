@@ -50,7 +50,8 @@ def test_with_only_the_wheel_every_widget_is_handed_to_colabs_manager(wheel, tmp
         assert {VIEW, "image/png", "text/plain"} <= set(one["data"]) and one["model"] and one["script"], name
         assert one["notes"] == {"colab": {"custom_widget_manager": {"url": "https://manager.example/"}}}, name
         assert one["name"] == name.replace("_", "-") and all(a == b > 0 for a, b in one["sizes"].values())
-    assert {name for name, one in found["shown"].items() if one["sizes"]} == {"latent_manifold", "interpolation", "draw_a_digit"}
+    with_networks = {"latent_manifold", "interpolation", "draw_a_digit", "generator_paths"}
+    assert {name for name, one in found["shown"].items() if one["sizes"]} == with_networks
     assert not list((tmp_path / "empty").iterdir())
 
 

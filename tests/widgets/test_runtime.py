@@ -72,9 +72,10 @@ def test_a_sigmoid_layer_runs_too():
 def seen(name):
     """What widgets give the network called ``name``: points of the plane, or pictures such as its own model draws."""
     model, g = load_model(KEPT[name].record), torch.Generator().manual_seed(1)
-    points = 1.2 * torch.randn(60, 2, generator=g)
+    points = 1.2 * torch.randn(60, model.z_dim, generator=g)
     if KEPT[name].part == "decoder":
-        return model.decoder, torch.cat([points, torch.zeros(1, 2), torch.tensor([[3.0, -3.0], [-3.0, 3.0]])])
+        corner = 3.0 * (-1.0) ** torch.arange(model.z_dim)
+        return model.decoder, torch.cat([points, torch.zeros(1, model.z_dim), corner[None], -corner[None]])
     with torch.no_grad():
         return model.encoder, torch.bernoulli(model.decode(points).mean, generator=g)
 
