@@ -41,7 +41,7 @@ def test_forth_and_back(dtype):
 def test_its_log_determinant_is_autograds():
     model, h = trained(), torch.randn(20, 12, dtype=torch.float64)
     expected = torch.linalg.slogdet(vmap(jacrev(lambda row: model.normalize(row)[0]))(h)).logabsdet
-    assert torch.allclose(model.normalize(h)[1], expected, atol=1e-9) and expected.abs().min() > 0.01
+    assert torch.allclose(model.normalize(h)[1], expected, atol=1e-9) and expected.abs().mean() > 0.1
 
 
 def test_its_density_is_pytorchs():
