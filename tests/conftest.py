@@ -1,4 +1,4 @@
-"""What all tests share: skips that say why, slow files first, the same draws, reproducible property tests, and the built wheel."""
+"""What all tests share: skips that say why, slow files first, reproducible draws and property tests, and the built wheel."""
 
 import os
 import subprocess
