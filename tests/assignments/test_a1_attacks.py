@@ -158,8 +158,8 @@ def test_hidden_cases_don_t_come_back_through_errors_or_prints(tmp_path):
     leak = "print('LEAK', mu)\n    raise type(f'LEAK{mu.sum():.0f}', (Exception,), {})(f'LEAK {mu}')\n    return 0.5"
     notebook = handin.appended(handin.changed(("kl", "return 0.5", leak)), "raise ValueError('**bold** <b>`')")
     result = handin.grade(tmp_path, notebook)
-    page = report.feedback(handin.master(), result)
-    assert "LEAK" not in page + report.table(handin.master(), [result], True) and "raises an error of its own" in page
+    page = report.feedback(handin.master(), result, {})
+    assert "LEAK" not in page + report.table(handin.master(), [result], True, {}) and "raises an error of its own" in page
     assert result.points("kl") == 0 and "\\*\\*bold\\*\\* &lt;b&gt;\\`" in page
 
 

@@ -151,4 +151,4 @@ def test_public_mistakes_are_named(tmp_path):
 
 def test_feedback_escapes_what_comes_from_a_process():
     result = Graded("s", [], ["<script>`*"], {})
-    assert "&lt;script&gt;\\`\\*" in report.feedback(handin.master(), result)
+    assert "&lt;script&gt;\\`\\*" in report.feedback(handin.master(), result, {})

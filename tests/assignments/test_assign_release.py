@@ -53,9 +53,9 @@ def planted(tmp_path_factory):
 def test_no_canary_in_the_copy_the_feedback_or_the_table(planted, tmp_path):
     handed = dumps(student_copy(planted))
     result = Graded("s", [Outcome(check, "wrong") for check in planted.checks.all], [], {})
-    pages = [handed, report.feedback(planted, result), report.table(planted, [result], True)]
+    pages = [handed, report.feedback(planted, result, {}), report.table(planted, [result], True, {})]
     assert all(CANARY not in page for page in pages) and len(handed) > 20_000
-    assert CANARY in report.sheet(planted, result)  # the guide, for the teacher: the canary sings where it should
+    assert CANARY in report.sheet(planted, result, {})  # the guide, for the teacher: the canary sings where it should
 
 
 def test_nothing_of_masters_is_in_the_wheel(wheel):

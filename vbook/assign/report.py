@@ -2,69 +2,104 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from vbook import paths
 from vbook.assign.grading import Graded, Outcome
+from vbook.assign.marks import ANSWER, COMMENT, GUIDE, Mark, head, marks, quoted
 from vbook.assign.master import Master, graded
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def table(master: Master, results: list[Graded], sandboxed: bool) -> str:
-    """The CSV: one row a student, one column a task; what a spreadsheet would run as a formula is quoted."""
+def table(master: Master, results: list[Graded], sandboxed: bool, by_hand: dict[str, dict[str, Mark]]) -> str:
+    """The CSV: one row a student, one column a task; what a spreadsheet would run as a formula is quoted.
+
+    ``by_hand`` are marks by student and question. Their sum, and the grade with it, stand there once none is open.
+    """
     tasks = [f"{task} ({points})" for task, points in master.tasks.items()]
-    heads = ["student", "total", "out of", *tasks, f"by hand (out of {sum(master.questions.values())})", "incidents", "sandbox"]
+    machine, hand = sum(master.tasks.values()), sum(master.questions.values())
+    heads = ["student", "total", "out of", *tasks, f"by hand (out of {hand})", f"grade (out of {machine + hand})"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(heads)
+    writer.writerow([*heads, "incidents", "sandbox"])
     for one in results:
-        marks = [one.points(task) for task in master.tasks]
-        row = [one.student, one.points(), sum(master.tasks.values()), *marks, "", "; ".join(one.incidents)]
-        writer.writerow([_harmless(value) for value in row] + ["yes" if sandboxed else "NO: run with --unsafe"])
+        given = _sum(master, by_hand.get(one.student, {}))
+        marked = ["", ""] if given is None else [f"{given:g}", f"{one.points() + given:g}"]
+        row = [one.student, one.points(), machine, *(one.points(task) for task in master.tasks), *marked]
+        row = [_harmless(value) for value in (*row, "; ".join(one.incidents))]
+        writer.writerow([*row, "yes" if sandboxed else "NO: run with --unsafe"])
     return text.getvalue()
 
 
-def feedback(master: Master, one: Graded) -> str:
-    """A student's page, as Markdown: points task by task and, for every check that fails, what is wrong. No case is shown."""
-    total, by_hand = sum(master.tasks.values()), sum(master.questions.values())
-    lines = [f"# {master.name}: {one.points()} of {total} points by machine", ""]
-    lines += [f"{by_hand} more points are for the texts and pictures that your teacher reads.", ""]
+def feedback(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
+    """A student's page, as Markdown: points task by task and, for every check that fails, what is wrong. No case is shown.
+
+    What has been marked by hand follows, with the teacher's comments.
+    """
+    lines = [f"# {master.name}: {one.points()} of {sum(master.tasks.values())} points by machine", ""]
+    given, hand = _sum(master, by_hand), sum(master.questions.values())
+    if given is None:
+        lines += [f"{hand} more points are for the texts and pictures that your teacher reads.", ""]
+    else:
+        lines += [f"With {given:g} of {hand} points for your texts: **{one.points() + given:g}**.", ""]
     for task, points in master.tasks.items():
         lines += [f"## {task}: {one.points(task)} of {points}", ""]
         lines += [_line(outcome) for outcome in one.outcomes if outcome.check.task == task] + [""]
+    for question, mark in by_hand.items():
+        if mark.points is not None:
+            lines += [f"## {question}: {mark.points:g} of {master.questions[question]}", ""]
+            lines += [mark.comment, ""] if mark.comment else []
     if one.incidents:
         lines += ["## What happened while your notebook ran", "", *(f"- {_inert(text)}" for text in one.incidents), ""]
     return "\n".join(lines)
 
 
-def sheet(master: Master, one: Graded) -> str:
-    """A student's texts beside the master's answers and marks, for the teacher alone."""
+def sheet(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
+    """A student's texts beside the master's answers and marks, for the teacher alone. Marks that are there stay."""
     model = {known["grade_id"]: cell["source"] for cell, known in graded(master.notebook)}
     lines = [f"# {master.name}, by hand (for teachers only)", ""]
-    for question, points in master.questions.items():
-        answer = one.answers.get(question, "").strip() or "(nothing)"
-        lines += [
-            f"## {question}: __ of {points}",
-            "",
-            "**Answer**",
-            "",
-            _quoted(answer),
-            "",
-            "**Guide**",
-            "",
-            model[question],
-            "",
-        ]
+    for question, out_of in master.questions.items():
+        mark = by_hand.get(question, Mark(None, "", ""))
+        lines += [head(question, mark.points, out_of), "", ANSWER, "", quoted(one.answers.get(question, "")), ""]
+        lines += [COMMENT, "", *([mark.comment, ""] if mark.comment else []), GUIDE, "", model[question], ""]
     return "\n".join(lines)
 
 
-def write(master: Master, results: list[Graded], path: Path, sandboxed: bool) -> None:
-    """``path`` and, beside it, ``feedback/<student>/<name>.md`` and ``by-hand/<student>/<name>.md``."""
+def marked(master: Master, students: list[str], path: Path) -> dict[str, dict[str, Mark]]:
+    """Marks by student and question from the sheets beside the table ``path``. Raises VbookError for a mark that can't be."""
+    return {student: marks(master, _sheet(master, student, path)) for student in students}
+
+
+def write(
+    master: Master, results: list[Graded], path: Path, sandboxed: bool, by_hand: dict[str, dict[str, Mark]] | None = None
+) -> None:
+    """``path`` and, beside it, ``feedback/<student>/<name>.md`` and ``by-hand/<student>/<name>.md``.
+
+    A mark in ``by_hand`` counts for the answer that it was given for: where the answer is another one now, it is open again.
+    """
+    counting = {one.student: _still(one, (by_hand or {}).get(one.student, {})) for one in results}
     for one in results:
-        for folder, make in (("feedback", feedback), ("by-hand", sheet)):
-            paths.write_text(path.parent / folder / one.student / f"{master.name}.md", make(master, one))
-    paths.write_text(path, table(master, results, sandboxed))
+        given = counting[one.student]
+        paths.write_text(path.parent / "feedback" / one.student / f"{master.name}.md", feedback(master, one, given))
+        paths.write_text(_sheet(master, one.student, path), sheet(master, one, given))
+    paths.write_text(path, table(master, results, sandboxed, counting))
+
+
+def _sheet(master: Master, student: str, path: Path) -> Path:
+    return path.parent / "by-hand" / student / f"{master.name}.md"
+
+
+def _still(one: Graded, by_hand: dict[str, Mark]) -> dict[str, Mark]:
+    same = {question: mark.answer == quoted(one.answers.get(question, "")) for question, mark in by_hand.items()}
+    return {question: mark if same[question] else replace(mark, points=None) for question, mark in by_hand.items()}
+
+
+def _sum(master: Master, by_hand: dict[str, Mark]) -> float | None:
+    """The points by hand; None while a question is open."""
+    points = [by_hand[question].points if question in by_hand else None for question in master.questions]
+    return None if None in points else sum(points)
 
 
 def _line(outcome: Outcome) -> str:
@@ -76,10 +111,6 @@ def _line(outcome: Outcome) -> str:
 def _inert(text: str) -> str:
     """Text that may come from a student's process: no markup in it."""
     return "".join(f"\\{c}" if c in "\\`*_[]#|!~" else {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(c, c) for c in text)
-
-
-def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}" for line in text.replace("<", "&lt;").splitlines())
 
 
 def _harmless(value):

@@ -47,22 +47,24 @@ def grade_assignment(
     \b
     Example: VBOOK_ASSIGN_SEED="spring term" vbook assign grade A1 submissions --csv grades/A1.csv
     The hidden cases are drawn from $VBOOK_ASSIGN_SEED, any text that students don't know. Without it each run draws its own.
+    Run again after marking: the marks in the sheets beside the table are kept and go into the grades.
     """
-    from vbook.assign.grading import grade_all
+    from vbook.assign.grading import grade_all, submissions
     from vbook.assign.master import load
-    from vbook.assign.report import write
+    from vbook.assign.report import marked, write
     from vbook.paths import try_to_write
 
     master = load(name)
     if table.is_dir():
         raise VbookError(f"{table} is a folder; name the file, such as {table / (name + '.csv')}")
     try_to_write(table.parent.absolute())
+    by_hand = marked(master, [student for student, _ in submissions(folder, name)], table)
     total = sum(master.tasks.values())
     results = []
     for one in grade_all(master, folder, _seed(), unsafe):
         results.append(one)
         print(f"{one.student:<24} {one.points():>3} of {total}  {'; '.join(one.incidents)[:90]}", flush=True)
-    write(master, results, table, sandboxed=not unsafe)
+    write(master, results, table, not unsafe, by_hand)
     print(f"the table: {table}; for students: {table.parent / 'feedback'}; to mark by hand: {table.parent / 'by-hand'}")
 
 

@@ -1,0 +1,98 @@
+"""Marks by hand: from the sheets into grades and feedback, kept when the assignment is graded again, never guessed."""
+
+import csv
+
+import handin
+import pytest
+
+from vbook.assign import report
+from vbook.assign.grading import Graded, Outcome
+from vbook.assign.marks import marks
+from vbook.errors import VbookError
+
+ANSWER = "My answer.\n\n## question-bound: 4 of 4\n**Guide**\n<b>"  # which tries to mark itself
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A table and what goes with it, for one student with all points by machine and one answer to all questions."""
+    write(tmp_path, result(ANSWER))
+    return tmp_path
+
+
+def result(answer: str) -> Graded:
+    master = handin.master()
+    return Graded("ada", [Outcome(check, None) for check in master.checks.all], [], dict.fromkeys(master.questions, answer))
+
+
+def write(folder, *results: Graded):
+    master, path = handin.master(), folder / "A1.csv"
+    report.write(master, list(results), path, True, report.marked(master, [one.student for one in results], path))
+
+
+def mark(folder, *changes: tuple[str, str]):
+    path = folder / "by-hand" / "ada" / "A1.md"
+    text = path.read_text()
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path.write_text(text)
+
+
+def mark_all(folder):
+    lines = {name: (f"## {name}: __ of {points}\n", f"## {name}: {points} of {points}\n") for name, points in questions().items()}
+    mark(folder, *lines.values())
+
+
+def questions():
+    return handin.master().questions
+
+
+def row(folder) -> dict:
+    return next(csv.DictReader((folder / "A1.csv").open()))
+
+
+def test_an_answer_cant_mark_itself(folder):
+    found = marks(handin.master(), folder / "by-hand" / "ada" / "A1.md")
+    assert list(found) == list(questions()) and {one.points for one in found.values()} == {None}
+    assert row(folder)["by hand (out of 25)"] == row(folder)["grade (out of 100)"] == ""
+
+
+def test_marks_and_comments_reach_grade_and_feedback(folder):
+    mark_all(folder)
+    mark(folder, ("\n## question-bound: 4 of", "\n## question-bound: 2.5 of"))
+    path = folder / "by-hand" / "ada" / "A1.md"
+    head, _, rest = path.read_text().partition("## question-bound")
+    path.write_text(head + "## question-bound" + rest.replace("for the student**\n", "for the student**\n\nWhy (b)?\n", 1))
+    write(folder, result(ANSWER))
+    assert (row(folder)["by hand (out of 25)"], row(folder)["grade (out of 100)"]) == ("23.5", "98.5")
+    page = (folder / "feedback" / "ada" / "A1.md").read_text()
+    assert "**98.5**" in page and "## question-bound: 2.5 of 4\n\nWhy (b)?\n" in page and "**Marks.**" not in page
+    once = path.read_text()
+    write(folder, result(ANSWER))
+    assert path.read_text() == once
+
+
+def test_a_mark_is_for_the_answer_that_it_was_given_for(folder):
+    mark_all(folder)
+    changed = result(ANSWER)
+    changed.answers["question-bound"] = "Another answer."
+    write(folder, changed)
+    text = (folder / "by-hand" / "ada" / "A1.md").read_text()
+    assert "## question-bound: __ of 4" in text and text.count(": __ of") == 1
+    assert row(folder)["by hand (out of 25)"] == "" and "25 more points" in (folder / "feedback" / "ada" / "A1.md").read_text()
+
+
+@pytest.mark.parametrize("written", ["5", "-1", "two", "nan", "inf", "1 2"])
+def test_a_mark_that_cant_be_is_named_before_anything_is_written(folder, written):
+    before = (folder / "A1.csv").read_bytes()
+    mark(folder, ("question-bound: __ of", f"question-bound: {written} of"))
+    with pytest.raises(VbookError, match="question-bound: a mark is a number from 0 to 4"):
+        write(folder, result(ANSWER))
+    assert (folder / "A1.csv").read_bytes() == before
+
+
+def test_a_file_that_is_no_sheet_has_no_marks(folder):
+    path = folder / "by-hand" / "ada" / "A1.md"
+    path.write_text("# Something else\n\n## question-unknown: 3 of 3\n")
+    assert marks(handin.master(), path) == {} == marks(handin.master(), folder / "nothing.md")
