@@ -62,8 +62,8 @@ def test_marks_and_comments_reach_grade_and_feedback(folder):
     mark_all(folder)
     mark(folder, ("\n## question-bound: 4 of", "\n## question-bound: 2.5 of"))
     path = folder / "by-hand" / "ada" / "A1.md"
-    head, _, rest = path.read_text().partition("## question-bound")
-    path.write_text(head + "## question-bound" + rest.replace("for the student**\n", "for the student**\n\nWhy (b)?\n", 1))
+    head, name, rest = path.read_text().partition("\n## question-bound")
+    path.write_text(head + name + rest.replace("for the student**\n", "for the student**\n\nWhy (b)?\n", 1))
     write(folder, result(ANSWER))
     assert (row(folder)["by hand (out of 25)"], row(folder)["grade (out of 100)"]) == ("23.5", "98.5")
     page = (folder / "feedback" / "ada" / "A1.md").read_text()
