@@ -12,7 +12,7 @@ CANARY = "canary5f1d0c"
 
 @pytest.mark.slow
 def test_nothing_hidden_reaches_the_site_or_its_archive(tmp_path):
-    """Masters of assignments, cells' and notebooks' metadata, error streams: planted there, found nowhere."""
+    """Masters and grades of assignments, metadata, attachments, error streams: planted there, found nowhere."""
     top = sample.write(tmp_path / "book")
     chapter = top / "chapters" / "02-variational-autoencoders.ipynb"
     notebook = json.loads(chapter.read_text())
@@ -21,9 +21,17 @@ def test_nothing_hidden_reaches_the_site_or_its_archive(tmp_path):
         cell["metadata"]["nbgrader"] = {"grade_id": CANARY, "solution": True}
         if cell["cell_type"] == "code":
             cell["outputs"].append({"output_type": "stream", "name": "stderr", "text": CANARY})
+        else:
+            cell["attachments"] = {f"{CANARY}.txt": {"text/plain": CANARY}}
     chapter.write_text(json.dumps(notebook))
     for name in (
         "chapters/assignments/A1.ipynb",
+        "chapters/assignments/A1.py",
+        "submissions/ada/A1.ipynb",
+        "grades/A1.csv",
+        "grades/feedback/ada/A1.md",
+        "grades/by-hand/ada/A1.md",
+        "book/by-hand/ada/A1.md",
         "chapters/A1.ipynb",
         "book/marking.md",
         "book/results/a1.json",

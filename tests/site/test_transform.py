@@ -83,6 +83,13 @@ def test_progress_bars_and_live_widgets_stay_out():
     assert "widgets" not in made["metadata"]
 
 
+def test_a_cell_that_failed_is_no_page():
+    failed = {"output_type": "error", "ename": "NameError", "evalue": "secret", "traceback": ["secret"]}
+    with pytest.raises(VbookError, match="page: a cell ended in an error") as told:
+        _cells(("code", "x", (), [failed]))
+    assert "secret" not in str(told.value)
+
+
 def test_a_widget_keeps_only_its_self_contained_form():
     output = _cells(("code", "explorer()", (), [sample._html("<p>alive</p>", role="widget")]))[0]["outputs"][0]
     assert output["data"] == {"text/html": '<div class="vbook-widget"><p>alive</p></div>'}

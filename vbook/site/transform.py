@@ -97,6 +97,8 @@ def widget_html(output: dict) -> str:
 
 def _output(output: dict, docname: str, seen: Counter) -> dict | None:
     """One output without what the page must not carry; None when nothing remains."""
+    if output["output_type"] == "error":  # a traceback may show anything, and it is no page
+        raise VbookError(f"{docname}: a cell ended in an error ({output['ename']}); run the notebook again")
     data = output.get("data")
     if data is None:
         return None if output.get("name") == "stderr" else output  # progress bars are for the live notebook
