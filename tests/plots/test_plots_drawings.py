@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from vbook.plots import draw_flow, draw_maps, draw_reparameterization, svg_text
+from vbook.plots import draw_families, draw_flow, draw_maps, draw_reparameterization, svg_text
 from vbook.plots.maps import NOISE, decode, posterior
 
-DRAWINGS = [draw_maps, draw_flow, draw_reparameterization]
+DRAWINGS = [draw_maps, draw_flow, draw_reparameterization, draw_families]
 SYMBOLS = {
+    draw_families: [r"q_\phi(\mathbf{z}|\mathbf{x})", r"f_\theta(\mathbf{z})", r"G(\mathbf{z})", "f^{-1}"],
     draw_maps: [r"p_\theta(\mathbf{z})", r"p_\theta(\mathbf{x}|\mathbf{z})", r"q_\phi(\mathbf{z}|\mathbf{x})"],
     draw_flow: [r"\log\,p_\theta(\mathbf{x}|\mathbf{z})", r"\log\,p_\theta(\mathbf{z})", r"\log\,q_\phi(\mathbf{z}|\mathbf{x})"],
     draw_reparameterization: [

@@ -2,7 +2,7 @@
 
 import re
 
-NUMBER = r"\d+(?:\.\w+)*"
+NUMBER = r"\d+[a-z]?(?:\.\w+)*"
 PATTERNS = {  # each finds the number in the line of a notebook's source that sets the place
     "eq": re.compile(rf"\\tag\{{({NUMBER})\}}"),
     "sec": re.compile(rf"^#{{1,6}}\s+({NUMBER})\s", re.MULTILINE),

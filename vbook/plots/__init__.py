@@ -18,6 +18,7 @@ _HOME = {
     "curves": "lines",
     "density_contours": "densities",
     "ellipse": "densities",
+    "draw_families": "families",
     "draw_maps": "maps",
     "draw_flow": "flow",
     "draw_reparameterization": "reparameterization",
