@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from vbook.assign import asking, channel, compare, sandbox, session, syscalls
+from vbook.assign import asking, channel, compare, sandbox, session, syscalls, worker
 from vbook.assign.cells import CELL, define, run_cell
 from vbook.assign.process import Trouble
 from vbook.checks import CheckFailed
@@ -50,6 +50,15 @@ DEEP = {"list": [{"list": [{"list": [{"list": [{"list": []}]}]}]}]}
 def test_answers_of_no_known_form_are_trouble(tree):
     with pytest.raises(Trouble):
         session._plain(tree, {"x": np.ones(2)}, 4)
+
+
+def test_arguments_may_be_lists_of_networks_whose_gradients_are_asked_for():
+    arrays = {}
+    nets = [session.Affine(np.full((1, 2), k, np.float32), np.zeros(1, np.float32)) for k in (1, 2)]
+    spec = session._spec([*nets, [3, np.ones(2)]], arrays)
+    one, other, rest = worker.Worker()._argument(json.loads(json.dumps(spec)), arrays)
+    assert one(torch.ones(2)).item() == 2 and other(torch.ones(2)).item() == 4 and rest[0] == 3 and rest[1].tolist() == [1, 1]
+    assert [leaf.numel() for leaf in worker._leaves([one, other])] == [2, 1, 2, 1]
 
 
 def machine(program: bytes, audit: int, number: int, first: int = 0) -> int:

@@ -30,8 +30,8 @@ is a NumPy generator that depends on the teacher's seed; ``ask`` is a ``session.
 
 ``ask(name, *args, grad=(0,))`` gives gradients too, ``ask.make("Encoder", 12, 16, 3)`` keeps an object whose ``Handle`` can
 be called or passed on, ``ask.parameters`` and ``ask.refill`` read and set its parameters, ``ask.value`` reads a name;
-``session.Affine`` is a network as an argument. What comes back are numbers, arrays and lists of them. ``asking`` has what
-checks share; with ``own_or_right`` a value that follows from the student's own earlier answers counts.
+``session.Affine`` is a network as an argument; arguments may be lists of them. What comes back are numbers, arrays and lists of
+them. ``asking`` has what checks share; with ``own_or_right`` a value that follows from the student's own earlier answers counts.
 
 **Grading.** Each submission runs in a worker (``worker``) behind walls (``sandbox``, ``syscalls``): a read-only system, an
 empty folder, no network, no second process, limits on time and memory, none of the book's answers. It is asked over a pipe

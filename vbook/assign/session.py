@@ -54,7 +54,7 @@ class Session:
     def __call__(self, name, *args, grad=(), weights=None):
         """What the student's function returns; with ``grad`` a pair of that and of the gradients of Σ ``weights`` · answer.
 
-        ``grad`` has positions of arguments (arrays or networks), or ``"own"`` for the parameters of a kept module.
+        ``grad`` has positions of arguments (arrays, networks or lists of them), or ``"own"`` for the parameters of a kept module.
         Raises Trouble.
         """
         answer, grads = self._call(name, args, grad, weights, keep=False)
@@ -160,6 +160,8 @@ def _spec(arg, arrays: dict) -> dict:
         return {"handle": arg.number}
     if arg is SQUARED_ERROR:
         return {"squared_error": True}
+    if isinstance(arg, (list, tuple)):
+        return {"list": [_spec(part, arrays) for part in arg]}
     return {"array": _put(arg, arrays)} if isinstance(arg, np.ndarray) else {"plain": arg}
 
 

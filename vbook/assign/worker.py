@@ -102,6 +102,8 @@ class Worker:
         kind, value = next(iter(spec.items()))
         if kind == "array":
             return torch.from_numpy(arrays[value].copy())
+        if kind == "list":
+            return [self._argument(part, arrays) for part in value]
         if kind == "handle":
             return self.kept[value]
         if kind == "affine":
@@ -114,6 +116,8 @@ class Worker:
 
 
 def _leaves(argument) -> list:
+    if isinstance(argument, list):
+        return [leaf for part in argument for leaf in _leaves(part)]
     if isinstance(argument, nn.Module):
         return list(argument.parameters())
     return [argument.requires_grad_()]
