@@ -26,28 +26,28 @@ def handed_out():
     return student_copy(handin.master())
 
 
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory):
-    """A1 with a canary in every solution, every model answer and the hidden checks."""
-    notebook, count = copy.deepcopy(handin.master().notebook), 0
+@pytest.fixture(scope="module", params=ALL)
+def planted(request, tmp_path_factory):
+    """An assignment with a canary in every solution, every model answer and the hidden checks."""
+    name, count = request.param, 0
+    master = handin.master(name)
+    notebook = copy.deepcopy(master.notebook)
     for cell, known in graded(notebook):
         if known["solution"]:
             mark = "### BEGIN SOLUTION"
             count += 1
-            new = (
-                cell["source"].replace(mark, f"{mark}\n    # {CANARY}")
-                if mark in cell["source"]
-                else f"{CANARY} {cell['source']}"
-            )
-            assert CANARY in new
-            cell["source"], cell["outputs"] = new, [{"output_type": "stream", "name": "stdout", "text": CANARY}]
-            if cell["cell_type"] == "markdown":
-                del cell["outputs"]
-    assert count == 14 + 10
-    path = tmp_path_factory.mktemp("hidden") / "A1.py"
-    hidden = (ROOT / "chapters" / "assignments" / "A1.py").read_text()
-    path.write_text(hidden.replace("checks = Checks", f"{CANARY} = '{CANARY}'\nchecks = Checks"))
-    return assemble("A1", notebook, checks_of(path))
+            text = cell["source"]
+            cell["source"] = text.replace(mark, f"{mark}\n    # {CANARY}") if mark in text else f"{CANARY} {text}"
+            assert CANARY in cell["source"]
+            if cell["cell_type"] == "code":
+                cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": CANARY}]
+    assert count == len(master.tasks) + len(master.questions)
+    path = tmp_path_factory.mktemp("hidden") / f"{name}.py"
+    hidden = (ROOT / "chapters" / "assignments" / f"{name}.py").read_text()
+    planted = hidden.replace("checks = Checks", f"{CANARY} = '{CANARY}'\nchecks = Checks")
+    assert CANARY in planted
+    path.write_text(planted)
+    return assemble(name, notebook, checks_of(path))
 
 
 def test_no_canary_in_the_copy_the_feedback_or_the_table(planted, tmp_path):
@@ -58,15 +58,26 @@ def test_no_canary_in_the_copy_the_feedback_or_the_table(planted, tmp_path):
     assert CANARY in report.sheet(planted, result, {})  # the guide, for the teacher: the canary sings where it should
 
 
-def test_nothing_of_masters_is_in_the_wheel(wheel):
-    hidden = [cell["source"] for cell, known in graded(handin.master().notebook) if known["solution"]]
-    hidden.append((ROOT / "chapters" / "assignments" / "A1.py").read_text())
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_of_masters_is_in_the_wheel(name, wheel):
+    hidden = [cell["source"] for cell, known in graded(handin.master(name).notebook) if known["solution"]]
+    hidden.append((ROOT / "chapters" / "assignments" / f"{name}.py").read_text())
     lines = {line.strip() for text in hidden for line in text.split("\n")}
     telling = [line.encode() for line in lines if len(line) > 60]
     assert len(telling) > 60
     with zipfile.ZipFile(wheel) as packed:
-        found = {name: line for name in packed.namelist() for line in telling if line in packed.read(name)}
-        assert found == {} and not [name for name in packed.namelist() if "A1" in name or "assignments" in name]
+        content = {file: packed.read(file) for file in packed.namelist()}
+    assert {file: line for file, text in content.items() for line in telling if line in text} == {}
+    assert not [file for file in content if name in file or "assignments" in file]
+
+
+def test_the_teaching_guide_knows_every_assignment_and_its_points():
+    text = (ROOT / "book" / "teaching.md").read_text()
+    for name in ALL:
+        one = handin.master(name)
+        machine, hand = sum(one.tasks.values()), sum(one.questions.values())
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| {name} |")]
+        assert [cell.strip() for cell in row.split("|")][3:5] == [str(machine), str(hand)] and machine + hand == 100
 
 
 @pytest.mark.parametrize("name", ALL)

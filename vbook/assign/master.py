@@ -62,7 +62,7 @@ class Master:
 
 
 def names() -> list[str]:
-    """The assignments there are, ``["A1"]``; none where only the wheel is installed, which has no masters."""
+    """The assignments there are, ``["A1", "A2", ...]``; none where only the wheel is installed, which has no masters."""
     return sorted(path.stem for path in _folder().glob("*.ipynb")) if paths.root() else []
 
 
