@@ -219,7 +219,7 @@ def test_the_best_step_runs_from_seeds_that_did_not_choose_it(monkeypatch):
 
 def test_the_truth_about_simulated_data():
     g = torch.Generator().manual_seed(0)
-    coins, normal = (simulated.simulate(kind, (4_000, 50), g).double() for kind in ("coins", "normal"))
+    coins, normal = (simulated.draw_points(kind, (4_000, 50), g).double() for kind in ("coins", "normal"))
     assert set(coins.unique().tolist()) == {0.0, 1.0} and coins.mean().item() == pytest.approx(0.5, abs=0.005)
     assert 50 * simulated.TRUTH["coins"] == pytest.approx(-34.657, abs=1e-3)
     log_p = torch.distributions.Normal(0.0, 1.0).log_prob(normal).sum(1)
@@ -381,6 +381,13 @@ def test_the_watched_faces_begin_and_climb_as_the_nine_do():
     assert m["kl_started_small_step"] == pytest.approx(kl, abs=1e-3)
     bounds = elbo_analytic_kl(found.model, x * 256, 1, torch.Generator().manual_seed(7))
     assert m["batch_started_small_step"] == pytest.approx(bounds.std().item() / 10, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["unit", "thesis", "startd"])
+def test_a_setup_that_needs_another_network_is_refused(name):
+    assert name not in codes.ON_LEVELS and "restarted" in codes.ON_LEVELS
+    with pytest.raises(VbookError, match=f"can't begin {name!r}" + ("; did you mean 'started'" if name == "startd" else "")):
+        codes.begin(name, torch.rand(9, 6), 2, 8, 7)
 
 
 def test_simulated_data_are_named_in_the_record():

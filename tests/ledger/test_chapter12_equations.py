@@ -18,7 +18,7 @@ from vbook.experiments.chapter12 import optimizers
 from vbook.experiments.chapter12.bounds import bounds, reconstruction_and_kl
 from vbook.experiments.chapter12.frey import frey, shift
 from vbook.experiments.chapter12.protocol import OPTIMIZERS, ascend, network
-from vbook.experiments.chapter12.simulated import LIKELIHOODS, simulate
+from vbook.experiments.chapter12.simulated import LIKELIHOOD_OF, draw_points
 from vbook.ledger import verdict
 from vbook.models import LinearGaussian
 from vbook.results import records, targets
@@ -211,7 +211,7 @@ def in_order(metrics, name):
 
 
 def test_claim_4_1_about_150_is_the_mean_over_sizes_and_seeds():
-    """The experiment's number, by hand from trainings of the test's own; the record's is within ten nats of the words."""
+    """The experiment's number, by hand from trainings of the test's own. The record's isn't judged: *about* names no accuracy."""
     x = torch.rand(90, 6, generator=generator(23)).round()
     setup = tiny(x, hidden=4, sizes=(1, 2), updates=20, runs=2, points=30, samples=5)
     found, ends = means(bounds(setup).metrics), torch.zeros(2, 2)
@@ -222,7 +222,7 @@ def test_claim_4_1_about_150_is_the_mean_over_sizes_and_seeds():
     close([found["bound_1"], found["bound_2"]], ends.mean(0), atol=1e-5)
     close([found["bound_mean"], found["least_gain"]], [ends.mean(), (ends[:, 1] - ends[:, 0]).mean()], atol=1e-5)
     word, ours, metrics = answer("mnist-near-150")
-    assert word == "reproduced" and ours == pytest.approx(sum(metrics[f"bound_{z_dim}"] for z_dim in SIZES) / 4, abs=1e-3)
+    assert word == "not judged" and ours == pytest.approx(sum(metrics[f"bound_{z_dim}"] for z_dim in SIZES) / 4, abs=1e-3)
     assert metrics["bound_10"] > -130 and metrics["bound_2"] < -160, "about −150 is the mean of four that lie far apart"
 
 
@@ -357,14 +357,14 @@ def test_claim_6_coins_are_negative_for_any_model_and_have_a_truth():
 @pytest.mark.parametrize("kind", ["coins", "normal"])
 def test_claim_6_it_converges_for_it_starts_at_the_answer_and_so_does_a_broken_bound(kind):
     """Negative and standing still is no test: the untrained bound is the truth already, and half of it passes as well."""
-    x = simulate(kind, (1000, 50), generator(22)).double()
+    x = draw_points(kind, (1000, 50), generator(22)).double()
     truth = (x.square().sum(1) + 50 * math.log(2 * math.pi)).mean().item() / -2 if kind == "normal" else -50 * math.log(2)
 
     def halved(model, x, generator=None):
         return elbo_analytic_kl(model, x, generator=generator) / 2
 
     for bound, share in ((elbo_analytic_kl, 1.0), (halved, 0.5)):
-        model = network(50, 2, 100, LIKELIHOODS[kind], seed=5).double()
+        model = network(50, 2, 100, LIKELIHOOD_OF[kind], seed=5).double()
         assert evaluate(model, x, bound).mean == pytest.approx(share * truth, abs=0.1)
         how = dict(steps=300, rows_at=range(60, 301, 60), batch_size=100, optimizer="adagrad", lr=0.02)
         curve = fit(model, x, bound, **how).column("train")

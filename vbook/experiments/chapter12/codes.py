@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from vbook.bounds import elbo_analytic_kl
 from vbook.distributions import draw
+from vbook.errors import VbookError, nearest
 from vbook.experiments.chapter12.frey import FREY, LEVELS, SETUPS, Scaled, shift, start_at
 from vbook.experiments.chapter12.protocol import BATCH, ascend, network
 from vbook.experiments.registry import Outcome, experiment
@@ -12,6 +13,7 @@ from vbook.experiments.setup import Setup
 from vbook.models import VAE
 
 WATCHED = ("raw", "started", "started_small_step")
+ON_LEVELS = tuple(name for name, change in SETUPS.items() if change.keys() <= {"seen", "first", "started", "parts"})
 
 
 @torch.no_grad()
@@ -33,7 +35,9 @@ def one_sided(model: VAE, x: Tensor) -> float:
 
 
 def begin(name: str, x: Tensor, z_dim: int, hidden: int, seed: int) -> VAE:
-    """The network of one of SETUPS that see levels x (N, D), as ``ch12-frey-scale`` begins it."""
+    """The network of one of ON_LEVELS for levels x (N, D), as ``ch12-frey-scale`` begins it; VbookError for another name."""
+    if name not in ON_LEVELS:
+        raise VbookError(f"can't begin {name!r}{nearest(name, ON_LEVELS)}")
     change = dict(seen=1.0, first=1.0, started=False) | SETUPS[name]
     model = network(x.shape[1], z_dim, hidden, "linear-gaussian", seed=seed).to(x.device)
     with torch.no_grad():

@@ -11,10 +11,10 @@ from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
 
 TRUTH = {"coins": -math.log(2), "normal": -0.5 * (1 + math.log(2 * math.pi))}  # E[log p] of one coordinate, nats
-LIKELIHOODS = {"coins": "bernoulli", "normal": "linear-gaussian"}
+LIKELIHOOD_OF = {"coins": "bernoulli", "normal": "linear-gaussian"}
 
 
-def simulate(kind: str, shape: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
+def draw_points(kind: str, shape: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
     """Fair ``coins`` or standard ``normal`` noise, (N, D)."""
     normal = torch.randn(shape, generator=generator, device=generator.device)
     return (normal > 0).float() if kind == "coins" else normal
@@ -41,9 +41,9 @@ def simulated(setup: Setup) -> Outcome:
     drawn = f"simulated, {setup.images:,} × {setup.x_dim}"
     for kind, truth in TRUTH.items():
         generator = torch.Generator(setup.device).manual_seed(setup.seed)
-        x = simulate(kind, (setup.images, setup.x_dim), generator)
-        fresh = simulate(kind, (10 * setup.images, setup.x_dim), generator)
-        model = network(setup.x_dim, setup.z_dim, setup.hidden, LIKELIHOODS[kind], seed=setup.seed).to(setup.device)
+        x = draw_points(kind, (setup.images, setup.x_dim), generator)
+        fresh = draw_points(kind, (10 * setup.images, setup.x_dim), generator)
+        model = network(setup.x_dim, setup.z_dim, setup.hidden, LIKELIHOOD_OF[kind], seed=setup.seed).to(setup.device)
         metrics[f"{kind}_start"] = evaluate(model, fresh, elbo_analytic_kl).metric()
         history = ascend(setup, kind, model, x, setup.updates, seed=setup.seed)
         steps, examples = steps + history.steps, examples + history.examples
