@@ -88,8 +88,42 @@ def test_the_way_to_logits_and_back():
     assert torch.allclose(logits.log_abs_det_jacobian(v, logits(v)), by_hand, atol=1e-9)
     slope = vmap(torch.func.grad(logits))(v)
     assert torch.allclose(logits.log_abs_det_jacobian(v, logits(v)), slope.log(), atol=1e-6)
-    with pytest.raises(VbookError, match="between 0 and 1"):
-        to_logits(0.0)
+    for alpha in (0.0, 1.0, 1.5):
+        with pytest.raises(VbookError, match="between 0 and 1"):
+            to_logits(alpha)
+
+
+def test_levels_stay_levels():
+    """A logit may be as large as it likes: rounding doesn't make it level 256."""
+    assert levels_of(torch.tensor([-1e9, 1e9])).tolist() == [0, LEVELS - 1]
+    assert levels_of(to_logits()(torch.tensor([255.0, 256.0], dtype=torch.float64))).tolist() == [255, 255]
+
+
+def test_noise_is_that_of_the_generator():
+    x, seeds = torch.rand(2, 3, 4), (1, 1, 2)
+    v = [dequantize(x, torch.Generator().manual_seed(seed)) for seed in seeds]
+    assert torch.equal(v[0], v[1]) and not torch.equal(v[0], v[2])
+
+
+def test_of_levels_hands_on_what_it_is_given():
+    told = []
+
+    def density(model, h, generator=None, **options):
+        told.append((model, generator, options))
+        return torch.zeros(h.shape[:-1])
+
+    x, g = torch.rand(5, 2, 3), torch.Generator().manual_seed(1)
+    nats = of_levels(density)("model", x, g, samples=4)
+    assert told == [("model", g, {"samples": 4})] and nats.shape == (5, 2)
+    v = dequantize(x, torch.Generator().manual_seed(1))
+    logits = to_logits()
+    assert torch.allclose(nats, logits.log_abs_det_jacobian(v, logits(v)).sum(2))
+
+
+def test_a_coupling_of_several_dimensions():
+    layer, x = coupling([True, False, True]), torch.randn(4, 2, 3, dtype=torch.float64)
+    y, ladj = layer.forward_and_ladj(x)
+    assert torch.allclose(layer.inv(y), x) and torch.equal(layer.log_abs_det_jacobian(x, y), ladj) and ladj.shape == (4, 2)
 
 
 def test_the_density_of_one_dequantised_pixel_integrates_to_1():

@@ -98,3 +98,26 @@ def test_the_seed_decides_and_the_global_state_stays():
     assert torch.equal(one, two) and not torch.equal(one, other) and torch.equal(torch.get_rng_state(), state)
     with pytest.raises(VbookError, match="at least 1"):
         RealNVP((2, 2), pairs=0)
+
+
+def test_its_settings():
+    flow = RealNVP((2, 3), hidden=4)
+    assert len(flow.nets) == 8 and len(RealNVP((2, 3), pairs=1, hidden=4).couplings()) == 2
+    assert [layer.out_features for layer in RealNVP((2, 2), pairs=1).nets[0] if isinstance(layer, torch.nn.Linear)] == [
+        1024,
+        1024,
+        4,
+    ]
+    assert {name.split(".")[0] for name in flow.state_dict()} == {"nets"}, "masks aren't weights"
+    same, default, other = (RealNVP((2, 3), hidden=4, **seed).state_dict() for seed in ({"seed": 0}, {}, {"seed": 1}))
+    assert all(torch.equal(same[name], default[name]) for name in same)
+    assert any(not torch.equal(same[name], other[name]) for name in same)
+    with pytest.raises(VbookError, match="at least 1"):
+        RealNVP((2, 3), pairs=0)
+
+
+def test_images_in_several_dimensions():
+    model, h = trained(), torch.randn(2, 3, 12, dtype=torch.float64)
+    z, ladj = model.normalize(h)
+    assert ladj.shape == (2, 3) and torch.allclose(ladj[1], model.normalize(h[1])[1])
+    assert torch.allclose(model.generate(z), h, atol=1e-9)
