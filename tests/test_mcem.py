@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from vbook import mcem
-from vbook.errors import VbookError
+from vbook.errors import Diverged, VbookError
+from vbook.hmc import Transition
 from vbook.mcem import McemHistory, fit_mcem, log_joint
 from vbook.models import LinearGaussian, vae
 from vbook.models.linear_gaussian import probabilistic_pca
@@ -238,3 +239,33 @@ def test_the_step_is_tuned_fast_at_first(monkeypatch):
     monkeypatch.setattr(mcem, "tune", lambda step_size, acceptance, target, rate: (rates.append(rate), step_size)[1])
     fit_mcem(vae(6, 2, hidden=(3,), seed=0), x, steps=121, batch_size=10, leapfrogs=1, updates=1)
     assert rates[:4] == [1.0, 2**-0.5, 3**-0.5, 0.5] and rates[99] == rates[120] == 0.1 < rates[98]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [dict(batch_size=40), dict(transitions=2), dict(leapfrogs=3), dict(updates=2), dict(lr=0.01), dict(seed=1),
+     dict(step_size=0.2), dict(target=0.8), dict(jitter=0.3), dict(weight_prior=True), dict(rows_at=[50])],
+    ids=lambda changed: next(iter(changed)),
+)  # fmt: skip
+def test_a_checkpoint_is_for_its_own_settings(changed, tmp_path):
+    """And for its own method: what ``fit`` has kept isn't Monte Carlo EM's."""
+    options = dict(epochs=1, batch_size=50, transitions=1, leapfrogs=2, updates=1, lr=0.02, checkpoint=tmp_path / "em")
+    fit_mcem(start(), X, **options)
+    with pytest.raises(VbookError, match=next(iter(changed))):
+        fit_mcem(start(), X, **(options | changed))
+
+
+def test_a_training_that_diverges_says_at_which_update(monkeypatch):
+    """With three updates a sweep, the second one of the second sweep is number five."""
+    calls = []
+
+    class Spoilt(LinearGaussian):
+        def decode(self, z):
+            calls.append(z)
+            return super().decode(z + 1e200 if len(calls) == 5 else z)
+
+    still = Transition(torch.zeros(200, 2, **F64), torch.ones(200, dtype=torch.bool), torch.ones(200, **F64))
+    monkeypatch.setattr(mcem, "hmc_step", lambda *_: still)
+    with pytest.raises(Diverged, match=r"update 5: .*200 of 200 data points") as told:
+        fit_mcem(Spoilt(torch.ones(4, 2, **F64), torch.zeros(4, **F64), 0.6), X, epochs=3, batch_size=200, updates=3)
+    assert told.value.step == 5
