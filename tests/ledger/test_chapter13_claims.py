@@ -75,12 +75,12 @@ def test_claim_3_8_below_the_threshold_about_halfway():
 
 
 def test_claim_4_the_flow_has_the_better_likelihood_at_a_price():
-    """Bits of the same noisy levels, the autoencoder's by importance sampling; the price is drawing, dozens of times as long."""
+    """Bits of the same noisy levels, the autoencoder's by importance sampling; the price is drawing, ten times as long."""
     flow, autoencoder, speed = "ch13-flow.paper", "ch13-vae-levels.laptop", records()["ch13-speed.laptop"]
     bits = [metric(id, "bits_valid") for id in (flow, autoencoder)]
     nats = [-bit * 784 * math.log(2) for bit in bits]
     assert [in_bits(value) for value in nats] == pytest.approx(bits) and max(bits) < 8
     assert nats[0] > nats[1] + 200, "the flow's log-likelihood of an image is higher by many nats"
     seconds = {name: speed.metrics[f"seconds_{name}"]["mean"] for name in ("vae", "gan", "flow")}
-    assert seconds["flow"] > 5 * max(seconds["vae"], seconds["gan"])
+    assert seconds["flow"] > 10 * max(seconds["vae"], seconds["gan"])
     assert metric(flow, "told_apart") < min(metric(id, "told_apart") for id in ("ch13-gan.laptop", autoencoder)) < 1
