@@ -35,7 +35,7 @@ def test_the_best_discriminator_makes_the_value_a_jensen_shannon_divergence():
     assert all(quad(at, -8, 8, args=(shift,), limit=200)[0] < best - 1e-3 for shift in (-0.5, 0.5))
 
 
-def test_the_two_gains_have_one_zero_and_other_slopes():
+def test_the_two_gains_point_the_same_way_with_other_slopes():
     logits = torch.tensor([-8.0, 0.0, 8.0], dtype=torch.float64, requires_grad=True)
     d = torch.sigmoid(logits)
     (slope,) = torch.autograd.grad(adversarial.non_saturating(logits).sum(), logits)

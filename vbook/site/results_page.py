@@ -4,6 +4,7 @@ import base64
 import datetime
 import html
 from collections import Counter
+from decimal import Decimal
 
 from docutils import nodes
 
@@ -117,16 +118,27 @@ def results_table(judged: list[Verdict]) -> str:
     """Target, record and verdict side by side, one row a target."""
     rows = []
     for one in judged:
-        target, printed = one.target, str(one.target["value"]).replace("-", MINUS)
+        target, printed = one.target, _plain(one.target["value"])
         ours, measured = "–", "–"
         if one.record:
             name = f"{one.record.id}/{one.metric}"
-            ours = f"[{format_like(one.record.metrics[one.metric]['mean'], printed)}](record:{name}) {target['unit']}"
+            mean = one.record.metrics[one.metric]["mean"]
+            lost = mean and not float(format_like(mean, printed).replace(MINUS, "-").replace(",", ""))
+            ours = f"[{significant(mean, 2) if lost else format_like(mean, printed)}](record:{name}) {target['unit']}"
             measured = f"{one.record.profile}, {one.record.device}, {day(one.record)}"
         where = f"{target['protocol']}. *{target['source']}*"
         # The verdict next: on a phone the last columns lie off screen, and failures must not.
         rows.append([where, said(one), f"[{printed}](target:{target['id']}) {target['unit']}", ours, measured])
     return table(["what is reported, and by whom", "verdict", "reported", "ours", "measured"], rows)
+
+
+def _plain(value: float) -> str:
+    """As it was written, without an exponent.
+
+    >>> _plain(-80.0), _plain(1e-05)
+    ('−80.0', '0.00001')
+    """
+    return f"{Decimal(str(value)):f}".replace("-", MINUS)
 
 
 def said(one: Verdict) -> str:

@@ -4,9 +4,9 @@ from vbook.widgets.base import Widget
 
 DIMS = 16
 _SURE = (
-    "The coordinates of two draws are independent: halfway each has half the variance, and z is shorter by the root of two. Few "
-    "draws of 16 latents are that short, so there the generator had no practice. Follow both ways and compare the pictures in "
-    "the middle."
+    "The coordinates of two draws are independent: halfway each has half the variance, and z is shorter by the root of two. Of "
+    "16 latents one draw in twenty is as short, so the generator knows such z. Do you see a difference in the middle of the "
+    "three ways?"
 )
 QUESTION = {
     "text": "z has 16 latents. You go straight from one draw to another. How long is z halfway, beside an ordinary draw?",
