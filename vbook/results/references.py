@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from vbook.errors import VbookError, nearest
 from vbook.results.record import Record, read_record, record_path, records
@@ -40,6 +41,15 @@ def format_like(value: float, text: str) -> str:
     decimals = 1 if number is None else len((number[1] or ".")[1:])
     comma = "," if number and "," in number[0] else ""
     return f"{value:{comma}.{decimals}f}".replace("-", MINUS)
+
+
+def plain(value: float) -> str:
+    """As it was written, without an exponent.
+
+    >>> plain(-80.0), plain(1e-05)
+    ('−80.0', '0.00001')
+    """
+    return f"{Decimal(str(value)):f}".replace("-", MINUS)
 
 
 def _target(name: str) -> Quantity:

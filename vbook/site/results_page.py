@@ -4,14 +4,13 @@ import base64
 import datetime
 import html
 from collections import Counter
-from decimal import Decimal
 
 from docutils import nodes
 
 from vbook.ledger import Verdict, verdicts
 from vbook.ledger.verdicts import WORDS, changed
 from vbook.results import Record, format_like, records, significant
-from vbook.results.references import MINUS
+from vbook.results.references import MINUS, plain
 from vbook.results.target import MARKS, SOURCES, chapter_of, source_of
 from vbook.site.generated import Page, table
 
@@ -118,7 +117,7 @@ def results_table(judged: list[Verdict]) -> str:
     """Target, record and verdict side by side, one row a target."""
     rows = []
     for one in judged:
-        target, printed = one.target, _plain(one.target["value"])
+        target, printed = one.target, plain(one.target["value"])
         ours, measured = "–", "–"
         if one.record:
             name = f"{one.record.id}/{one.metric}"
@@ -130,15 +129,6 @@ def results_table(judged: list[Verdict]) -> str:
         # The verdict next: on a phone the last columns lie off screen, and failures must not.
         rows.append([where, said(one), f"[{printed}](target:{target['id']}) {target['unit']}", ours, measured])
     return table(["what is reported, and by whom", "verdict", "reported", "ours", "measured"], rows)
-
-
-def _plain(value: float) -> str:
-    """As it was written, without an exponent.
-
-    >>> _plain(-80.0), _plain(1e-05)
-    ('−80.0', '0.00001')
-    """
-    return f"{Decimal(str(value)):f}".replace("-", MINUS)
 
 
 def said(one: Verdict) -> str:
