@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from vbook import data
+from vbook import adversarial, data
+from vbook.bounds import elbo_analytic_kl, iwae
 from vbook.errors import VbookError
+from vbook.evaluation import per_datapoint
 from vbook.experiments import run
 from vbook.experiments.chapter13 import flow, gan, judge, levels, small
 from vbook.experiments.registry import find
@@ -150,3 +152,35 @@ def test_the_small_generators_record():
     assert found.metrics["folding_error"]["mean"] < 1e-5
     rebuilt = found.model.decode(torch.zeros(2, 16)).mean
     assert rebuilt.shape == (2, 784) and found.architecture["hidden"] == (128, 64)
+
+
+def test_the_autoencoders_likelihood_is_importance_sampled():
+    """By the record's own model on the record's points: below its bound there by more than the noise, which is small."""
+    found = run("ch13-vae-levels", profile="smoke")
+    setup = prepare(find("ch13-vae-levels"), "smoke", 0, "cpu", None, False)
+    points = flow.halves(setup)[1][: setup.points]
+    by = {
+        name: flow.bits(per_datapoint(found.model, points, of_levels(bound), samples=setup.samples), 784)["mean"]
+        for name, bound in (("elbo", elbo_analytic_kl), ("iwae", iwae))
+    }
+    assert by["iwae"] < by["elbo"] - 0.01
+    assert found.metrics["bits_valid"]["mean"] == pytest.approx(by["iwae"], abs=0.003)
+
+
+@pytest.mark.parametrize(
+    ("way", "expected"),
+    [
+        ("plain", (adversarial.non_saturating, 0.3, 0.5)),
+        ("saturating", (adversarial.saturating, 0.3, 0.5)),
+        ("no_dropout", (adversarial.non_saturating, 0.0, 0.5)),
+        ("long_memory", (adversarial.non_saturating, 0.3, 0.9)),
+    ],
+)
+def test_each_way_changes_one_thing(way, expected, smoke, monkeypatch):
+    """Seen where it counts: in the game that is played, in the discriminator and in the optimizer."""
+    told = {}
+    monkeypatch.setattr(gan, "play", lambda model, batch, gain, generator: told.update(gain=gain))
+    monkeypatch.setattr(gan, "fit", lambda model, x, objective, **options: told.update(options, play=objective(model, x)))
+    model, _ = gan.train_gan(smoke, way, 0, **small.WAYS[way])
+    assert (told["gain"], model.discriminator.dropout, told["optimizer"]["betas"][0]) == expected
+    assert set(small.WAYS) == {"plain", "saturating", "no_dropout", "long_memory"}
