@@ -64,7 +64,8 @@ def optimizers(setup: Setup) -> Outcome:
     ``bound_NAME`` is the mean over the minibatches of the last twentieth, over ``runs`` seeds that had no say in the choice of
     the step; ``trial_NAME`` is the best of the trials, ``least_step`` the smallest step up in the report's order of the five, and
     ``without_latents`` what a model has that doesn't use any.
-    A trial that diverges, or ends below its start, counts as the bound at its start: nobody would keep it.
+    A trial that diverges counts as minus D log 2, the bound of fair coins, where the training starts; so does one that ends below
+    that: nobody would keep either.
     """
     x = both_parts(setup)
     seeds = [setup.seed + 1 + k for k in range(setup.runs)]
