@@ -111,7 +111,14 @@ def test_a_student_sees_what_is_done_wrong_and_not_begun(capsys, tmp_path):
     lines = dict(line.split(None, 1) for line in out.splitlines())
     assert code == 1 and lines["generate"] == "passes" and lines["draw"] == lines["examples"] == "not begun"
     assert lines["kl"] == "N(0, I), and N((1, 3), I): the sign is turned round"
-    assert "SystemExit" in lines["cell"] and "1 of 14 tasks pass their public check, 12 are not begun" in out
+    assert "SystemExit" in lines["cell"] and "1 of 14 tasks pass their public check, 12 not begun" in out
+
+
+def test_what_calls_a_blank_task_is_told_apart_from_it(capsys, tmp_path):
+    code, out, _ = call(capsys, "check", handin.write(tmp_path, "me", handin.blank("kl")))
+    lines = dict(line.split(None, 1) for line in out.splitlines())
+    assert code == 1 and lines["kl"] == "not begun" and lines["losses"] == "calls kl, which is not begun"
+    assert "11 of 14 tasks pass" in out and ", 1 not begun" in out
 
 
 def test_the_master_passes_its_public_checks(capsys, tmp_path):

@@ -5,7 +5,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from vbook.assign.cells import CELL, define, run_cell
+from vbook.assign.cells import CELL, define, not_begun, run_cell
 from vbook.assign.master import PREFIX
 from vbook.errors import VbookError
 from vbook.pipeline.notebook import read, tags
@@ -41,19 +41,20 @@ def public_checks(path: Path) -> list[Public]:
         known = cell.get("metadata", {}).get("nbgrader", {})
         if known.get("grade") and not known.get("solution"):
             checks += 1
-            found.append(Public(known["grade_id"].removeprefix(PREFIX), known.get("points", 0), _says(failed)))
+            task = known["grade_id"].removeprefix(PREFIX)
+            found.append(Public(task, known.get("points", 0), _says(failed, task)))
         elif failed:
-            found.append(Public(f"cell {number}", 0, _says(failed)))
+            found.append(Public(f"cell {number}", 0, _says(failed, "")))
     if not checks:
         raise VbookError(f"{path}: no public checks in it; is it an assignment?")
     return found
 
 
-def _says(failed: dict | None) -> str:
+def _says(failed: dict | None, task: str) -> str:
     if failed is None:
         return "passes"
     if failed["type"] == "NotImplementedError":
-        return "not begun"
+        return not_begun(task, failed["text"])
     if failed["type"] == "CheckFailed":
         return failed["text"]
     place = f" in {failed['cell'].strip('<>')}, line {failed['line']}" if failed["cell"] else ""

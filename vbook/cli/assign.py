@@ -83,7 +83,7 @@ def check_assignment(notebook: Annotated[Path, typer.Argument(help="Your noteboo
         print(f"{one.name:<{width}}  {one.says}")
     tasks = [one for one in found if one.points]
     done, begun = (sum(keep(one.says) for one in tasks) for keep in ("passes".__eq__, "not begun".__ne__))
-    print(f"{done} of {len(tasks)} tasks pass their public check, {len(tasks) - begun} are not begun")
+    print(f"{done} of {len(tasks)} tasks pass their public check, {len(tasks) - begun} not begun")
     if any(one.says != "passes" for one in found):
         raise typer.Exit(1)
 
