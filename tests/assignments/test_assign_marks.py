@@ -6,8 +6,10 @@ import handin
 import pytest
 
 from vbook.assign import report
+from vbook.assign.answers import asked, titles
 from vbook.assign.grading import Graded, Outcome
 from vbook.assign.marks import marks
+from vbook.assign.master import names
 from vbook.errors import VbookError
 
 ANSWER = "My answer.\n\n## question-bound: 4 of 4\n**Guide**\n<b>"  # which tries to mark itself
@@ -67,7 +69,12 @@ def test_marks_and_comments_reach_grade_and_feedback(folder):
     write(folder, result(ANSWER))
     assert (row(folder)["by hand (out of 25)"], row(folder)["grade (out of 100)"]) == ("23.5", "98.5")
     page = (folder / "feedback" / "ada" / "A1.md").read_text()
-    assert "**98.5**" in page and "## question-bound: 2.5 of 4\n\nWhy (b)?\n" in page and "**Marks.**" not in page
+    assert (
+        "**98.5**" in page
+        and " 2.5 of 4\n\nWhy (b)?\n" in page
+        and "## 2.3 What is the bound" in page
+        and "**Marks.**" not in page
+    )
     once = path.read_text()
     write(folder, result(ANSWER))
     assert path.read_text() == once
@@ -96,3 +103,33 @@ def test_a_file_that_is_no_sheet_has_no_marks(folder):
     path = folder / "by-hand" / "ada" / "A1.md"
     path.write_text("# Something else\n\n## question-unknown: 3 of 3\n")
     assert marks(handin.master(), path) == {} == marks(handin.master(), folder / "nothing.md")
+
+
+def test_no_answer_is_0_until_the_teacher_says_otherwise(folder):
+    empty = result("")
+    write(folder, empty)
+    path = folder / "by-hand" / "ada" / "A1.md"
+    assert (row(folder)["by hand (out of 25)"], row(folder)["grade (out of 100)"]) == ("0", "75")
+    assert ": __ of" not in path.read_text() and "No answer was found." in (folder / "feedback" / "ada" / "A1.md").read_text()
+    mark(folder, ("\n## question-bound: 0 of", "\n## question-bound: 1 of"))  # after a talk, say
+    write(folder, empty)
+    assert row(folder)["by hand (out of 25)"] == "1"
+    write(folder, result(ANSWER))
+    assert path.read_text().count(": __ of") == len(questions())
+
+
+def test_a_sheet_has_the_question_and_where_the_pictures_are(folder):
+    one = result(ANSWER)
+    one.path = folder / "in" / "ada" / "A1.ipynb"
+    write(folder, one)
+    text = (folder / "by-hand" / "ada" / "A1.md").read_text()
+    asked = "**Question, 3 points.** The prior has nothing to learn"
+    assert f"`{one.path}`" in text and f"## question-prior: __ of 3\n\n{asked}" in text
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_question_has_a_title_that_students_know(name):
+    known = titles(handin.master(name))
+    assert len(set(known.values())) == len(handin.master(name).questions)
+    assert all(one[0].isdigit() and one.count("$") % 2 == one.count("*") % 2 == 0 for one in known.values())
+    assert all(text.startswith("**Question, ") for text in asked(handin.master(name)).values())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vbook.assign import sandbox
+from vbook.assign.answers import answers
 from vbook.assign.cells import CELL
 from vbook.assign.master import Check, Master, graded, only_defines
 from vbook.assign.session import Session, Trouble
@@ -33,12 +34,13 @@ class Outcome:
 
 @dataclass
 class Graded:
-    """One student's result. ``answers`` are the texts that a teacher marks, by question."""
+    """One student's result. ``answers`` are the texts that a teacher marks, by question; ``path`` is where they stand."""
 
     student: str
     outcomes: list[Outcome] = field(default_factory=list)
     incidents: list[str] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
+    path: Path | None = None
 
     def points(self, task: str | None = None) -> int:
         """Points of ``task``, or of all tasks."""
@@ -66,7 +68,7 @@ def grade_all(master: Master, folder: Path, seed: str, unsafe: bool = False) -> 
 
 def grade_one(master: Master, student: str, path: Path, stage: Path, seed: str, unsafe: bool = False) -> Graded:
     """One student's result; whatever the submission is, it ends in points and words."""
-    result = Graded(student)
+    result = Graded(student, path=path)
     try:
         notebook = _opened(path)
         cells = runnable(notebook, master)
@@ -74,9 +76,8 @@ def grade_one(master: Master, student: str, path: Path, stage: Path, seed: str, 
         result.incidents.append(str(error))
         result.outcomes = [Outcome(check, "nothing to run", begun=False) for check in master.checks.all]
         return result
-    result.answers = {
-        known["grade_id"]: cell["source"] for cell, known in graded(notebook) if known["grade_id"] in master.questions
-    }
+    result.answers, missing = answers(notebook, master)
+    result.incidents += [f"{question}: its cell is missing" for question in missing]
     if changed := _changed(notebook, master):
         result.incidents.append(f"public checks changed or deleted ({', '.join(changed)}); grading doesn't use them")
     with Session(cells, stage, unsafe) as session:

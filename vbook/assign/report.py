@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vbook import paths
+from vbook.assign.answers import asked, titles
 from vbook.assign.grading import Graded, Outcome
 from vbook.assign.marks import ANSWER, COMMENT, GUIDE, Mark, head, marks, quoted
 from vbook.assign.master import Master, graded
@@ -49,20 +50,23 @@ def feedback(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
         lines += [_line(outcome) for outcome in one.outcomes if outcome.check.task == task] + [""]
     for question, mark in by_hand.items():
         if mark.points is not None:
-            lines += [f"## {question}: {mark.points:g} of {master.questions[question]}", ""]
-            lines += [mark.comment, ""] if mark.comment else []
+            lines += [f"## {titles(master)[question]}: {mark.points:g} of {master.questions[question]}", ""]
+            comment = mark.comment or ("" if one.answers.get(question) else "No answer was found.")
+            lines += [comment, ""] if comment else []
     if one.incidents:
         lines += ["## What happened while your notebook ran", "", *(f"- {_inert(text)}" for text in one.incidents), ""]
     return "\n".join(lines)
 
 
 def sheet(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
-    """A student's texts beside the master's answers and marks, for the teacher alone. Marks that are there stay."""
-    model = {known["grade_id"]: cell["source"] for cell, known in graded(master.notebook)}
+    """A student's texts between the questions and the master's answers and marks, for the teacher alone. Marks stay."""
+    model, texts = {known["grade_id"]: cell["source"] for cell, known in graded(master.notebook)}, asked(master)
     lines = [f"# {master.name}, by hand (for teachers only)", ""]
+    lines += [f"The notebook, with its pictures: `{one.path}`", ""] if one.path else []
     for question, out_of in master.questions.items():
         mark = by_hand.get(question, Mark(None, "", ""))
-        lines += [head(question, mark.points, out_of), "", ANSWER, "", quoted(one.answers.get(question, "")), ""]
+        lines += [head(question, mark.points, out_of), "", texts[question], ""]
+        lines += [ANSWER, "", quoted(one.answers.get(question, "")), ""]
         lines += [COMMENT, "", *([mark.comment, ""] if mark.comment else []), GUIDE, "", model[question], ""]
     return "\n".join(lines)
 
@@ -78,8 +82,9 @@ def write(
     """``path`` and, beside it, ``feedback/<student>/<name>.md`` and ``by-hand/<student>/<name>.md``.
 
     A mark in ``by_hand`` counts for the answer that it was given for: where the answer is another one now, it is open again.
+    Where there is none, the mark is 0, unless the teacher gave another.
     """
-    counting = {one.student: _still(one, (by_hand or {}).get(one.student, {})) for one in results}
+    counting = {one.student: _still(master, one, (by_hand or {}).get(one.student, {})) for one in results}
     for one in results:
         given = counting[one.student]
         paths.write_text(path.parent / "feedback" / one.student / f"{master.name}.md", feedback(master, one, given))
@@ -91,9 +96,13 @@ def _sheet(master: Master, student: str, path: Path) -> Path:
     return path.parent / "by-hand" / student / f"{master.name}.md"
 
 
-def _still(one: Graded, by_hand: dict[str, Mark]) -> dict[str, Mark]:
-    same = {question: mark.answer == quoted(one.answers.get(question, "")) for question, mark in by_hand.items()}
-    return {question: mark if same[question] else replace(mark, points=None) for question, mark in by_hand.items()}
+def _still(master: Master, one: Graded, by_hand: dict[str, Mark]) -> dict[str, Mark]:
+    found = {}
+    for question in master.questions:
+        answer, mark = one.answers.get(question, ""), by_hand.get(question, Mark(None, "", ""))
+        points = mark.points if mark.answer == quoted(answer) else None
+        found[question] = replace(mark, points=0.0 if points is None and not answer.strip() else points)
+    return found
 
 
 def _sum(master: Master, by_hand: dict[str, Mark]) -> float | None:

@@ -109,7 +109,7 @@ class Session:
         return _plain(reply.get("value"), found, _DEEP)
 
     def _failure(self, name: str, error) -> Trouble | None:
-        """What a failed call tells (None: it was stopped): type and place of the error, never its text, which may quote a case."""
+        """What a failed call tells (None: it was stopped): type and place of the error, not its text, which may quote a case."""
         error = error if isinstance(error, dict) else {}
         kind, cell, line, text = (clean(error.get(key), 60) for key in ("type", "cell", "line", "text"))
         if kind == "NotImplementedError":
