@@ -29,7 +29,9 @@ def result(answer: str) -> Graded:
 
 def write(folder, *results: Graded):
     master, path = handin.master(), folder / "A1.csv"
-    report.write(master, list(results), path, True, report.marked(master, [one.student for one in results], path))
+    by_hand = report.marked(master, [one.student for one in results], path)
+    by_hand = {one.student: report.write_pages(master, one, path, by_hand[one.student]) for one in results}
+    path.write_text(report.table(master, list(results), True, by_hand))
 
 
 def mark(folder, *changes: tuple[str, str]):
@@ -97,6 +99,13 @@ def test_a_mark_that_cant_be_is_named_before_anything_is_written(folder, written
     with pytest.raises(VbookError, match="question-bound: a mark is a number from 0 to 4"):
         write(folder, result(ANSWER))
     assert (folder / "A1.csv").read_bytes() == before
+
+
+def test_a_sheet_in_another_encoding_is_named(folder):
+    path = folder / "by-hand" / "ada" / "A1.md"
+    path.write_bytes(path.read_text().replace("My answer", "Mäh").encode("cp1252", "replace"))
+    with pytest.raises(VbookError, match=r"ada/A1\.md: not UTF-8"):
+        write(folder, result(ANSWER))
 
 
 def test_a_file_that_is_no_sheet_has_no_marks(folder):
