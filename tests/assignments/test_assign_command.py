@@ -8,7 +8,7 @@ import handin
 import pytest
 
 from vbook import cli, paths
-from vbook.assign import grading, report, sandbox
+from vbook.assign import grading, public, report, sandbox
 from vbook.assign.grading import Graded, Outcome
 from vbook.assign.public import public_checks
 from vbook.assign.release import student_copy
@@ -117,6 +117,7 @@ def test_a_student_sees_what_is_done_wrong_and_not_begun(capsys, tmp_path):
     lines = dict(line.split(None, 1) for line in out.splitlines())
     assert code == 1 and lines["generate"] == "passes" and lines["draw"] == lines["examples"] == "not begun"
     assert lines["kl"] == "N(0, I), and N((1, 3), I): the sign is turned round"
+    assert "10 of 10 questions have nothing in their cell yet" in out
     assert "SystemExit" in lines["cell"] and "1 of 14 tasks pass their public check, 12 not begun" in out
 
 
@@ -129,7 +130,15 @@ def test_what_calls_a_blank_task_is_told_apart_from_it(capsys, tmp_path):
 
 def test_the_master_passes_its_public_checks(capsys, tmp_path):
     code, out, _ = call(capsys, "check", handin.write(tmp_path, "me", handin.changed()))
-    assert code == 0 and "14 of 14 tasks" in out
+    assert code == 0 and "14 of 14 tasks" in out and "questions" not in out
+
+
+def test_a_cell_that_runs_and_runs_is_named(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(public, "PATIENCE", 0.1)
+    loop = "import time\nuntil = time.monotonic() + 1\nwhile time.monotonic() < until: pass"
+    notebook = handin.appended(handin.changed() | {"cells": handin.changed()["cells"][:6]}, loop)
+    code, _, err = call(capsys, "check", handin.write(tmp_path, "me", notebook))
+    assert code == 0 and "cell 7 still runs after 0.1 s" in err
 
 
 def test_another_notebook_has_no_public_checks(capsys, tmp_path):

@@ -1,6 +1,7 @@
 """One student's notebook, run in a worker that is replaced when it dies, and asked for plain numbers and arrays."""
 
 import builtins
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from vbook.assign.cells import not_begun
 from vbook.assign.process import GRACE, Process, Trouble
 
 CELL, CALL = 20.0, 10.0  # seconds of wall clock for a cell, for a call
+_NAME = re.compile(r"'([A-Za-z_]\w*)'")
 _DEEP, _STARTS = 6, 12  # levels of lists in an answer; workers that one student may use up
 
 
@@ -109,9 +111,9 @@ class Session:
         return _plain(reply.get("value"), found, _DEEP)
 
     def _failure(self, name: str, error) -> Trouble | None:
-        """What a failed call tells (None: it was stopped): type and place of the error, not its text, which may quote a case."""
+        """What a failed call tells (None: it was stopped): type, place and a name, for its text may quote a case."""
         error = error if isinstance(error, dict) else {}
-        kind, cell, line, text = (clean(error.get(key), 60) for key in ("type", "cell", "line", "text"))
+        kind, cell, line, text = (clean(error.get(key), 200) for key in ("type", "cell", "line", "text"))
         if kind == "NotImplementedError":
             words = not_begun(name, text if self._writes(text) else "")
             return Trouble(words, begun=words != "not begun")
@@ -121,7 +123,8 @@ class Session:
             return None
         kind = kind if kind in vars(builtins) else "an error of its own"  # a name may be made of what was asked
         place = f" ({cell.strip('<>')}, line {line})" if error.get("cell") else ""
-        return Trouble(f"{name} raises {kind}{place}")
+        about = [found for found in _NAME.findall(text) if self._writes(found)][-1:]  # the name missed, the attribute
+        return Trouble(f"{name} raises {kind}{''.join(f' about {found!r}' for found in about)}{place}")
 
     def _writes(self, text: str) -> bool:
         """Whether ``text`` stands in a cell as it is: then it tells nothing of what was asked."""

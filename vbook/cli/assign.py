@@ -83,7 +83,7 @@ def check_assignment(notebook: Annotated[Path, typer.Argument(help="Your noteboo
     \b
     Example: vbook assign check A1.ipynb
     """
-    from vbook.assign.public import public_checks
+    from vbook.assign.public import public_checks, unanswered
 
     found = public_checks(notebook)
     width = max(len(one.name) for one in found)
@@ -92,6 +92,9 @@ def check_assignment(notebook: Annotated[Path, typer.Argument(help="Your noteboo
     tasks = [one for one in found if one.points]
     done, begun = (sum(keep(one.says) for one in tasks) for keep in ("passes".__eq__, "not begun".__ne__))
     print(f"{done} of {len(tasks)} tasks pass their public check, {len(tasks) - begun} not begun")
+    empty, questions = unanswered(notebook)
+    if empty:
+        print(f"{empty} of {questions} questions have nothing in their cell yet")
     if any(one.says != "passes" for one in found):
         raise typer.Exit(1)
 
