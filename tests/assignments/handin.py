@@ -18,6 +18,11 @@ def master(name: str = "A1") -> Master:
     return load(name)
 
 
+def points(name: str = "A1") -> tuple[int, int]:
+    """Points by machine and by hand."""
+    return sum(master(name).tasks.values()), sum(master(name).questions.values())
+
+
 def changed(*changes: tuple[str, str, str], name: str = "A1") -> dict:
     """The master's notebook with ``(grade_id, old, new)`` replaced in cells; each ``old`` has to stand there exactly once.
 

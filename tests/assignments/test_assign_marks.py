@@ -14,6 +14,9 @@ from vbook.errors import VbookError
 
 ANSWER = "My answer.\n\n## question-bound: 4 of 4\n**Guide**\n<b>"  # which tries to mark itself
 
+MACHINE, HAND = handin.points()
+BY_HAND = f"by hand (out of {HAND})"
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -59,7 +62,7 @@ def row(folder) -> dict:
 def test_an_answer_cant_mark_itself(folder):
     found = marks(handin.master(), folder / "by-hand" / "ada" / "A1.md")
     assert list(found) == list(questions()) and {one.points for one in found.values()} == {None}
-    assert row(folder)["by hand (out of 25)"] == row(folder)["grade (out of 100)"] == ""
+    assert row(folder)[BY_HAND] == row(folder)["grade (out of 100)"] == ""
 
 
 def test_marks_and_comments_reach_grade_and_feedback(folder):
@@ -69,10 +72,10 @@ def test_marks_and_comments_reach_grade_and_feedback(folder):
     head, name, rest = path.read_text().partition("\n## question-bound")
     path.write_text(head + name + rest.replace("for the student**\n", "for the student**\n\nWhy (b)?\n", 1))
     write(folder, result(ANSWER))
-    assert (row(folder)["by hand (out of 25)"], row(folder)["grade (out of 100)"]) == ("23.5", "98.5")
+    assert (row(folder)[BY_HAND], row(folder)["grade (out of 100)"]) == (f"{HAND - 1.5}", f"{MACHINE + HAND - 1.5}")
     page = (folder / "feedback" / "ada" / "A1.md").read_text()
     assert (
-        "**98.5**" in page
+        f"**{MACHINE + HAND - 1.5}**" in page
         and " 2.5 of 4\n\nWhy (b)?\n" in page
         and "## 2.3 What is the bound" in page
         and "**Marks.**" not in page
@@ -89,7 +92,7 @@ def test_a_mark_is_for_the_answer_that_it_was_given_for(folder):
     write(folder, changed)
     text = (folder / "by-hand" / "ada" / "A1.md").read_text()
     assert "## question-bound: __ of 4" in text and text.count(": __ of") == 1
-    assert row(folder)["by hand (out of 25)"] == "" and "25 more points" in (folder / "feedback" / "ada" / "A1.md").read_text()
+    assert row(folder)[BY_HAND] == "" and f"{HAND} more points" in (folder / "feedback" / "ada" / "A1.md").read_text()
 
 
 @pytest.mark.parametrize("written", ["5", "-1", "two", "nan", "inf", "1 2"])
@@ -118,11 +121,11 @@ def test_no_answer_is_0_until_the_teacher_says_otherwise(folder):
     empty = result("")
     write(folder, empty)
     path = folder / "by-hand" / "ada" / "A1.md"
-    assert (row(folder)["by hand (out of 25)"], row(folder)["grade (out of 100)"]) == ("0", "75")
+    assert (row(folder)[BY_HAND], row(folder)["grade (out of 100)"]) == ("0", str(MACHINE))
     assert ": __ of" not in path.read_text() and "No answer was found." in (folder / "feedback" / "ada" / "A1.md").read_text()
     mark(folder, ("\n## question-bound: 0 of", "\n## question-bound: 1 of"))  # after a talk, say
     write(folder, empty)
-    assert row(folder)["by hand (out of 25)"] == "1"
+    assert row(folder)[BY_HAND] == "1"
     write(folder, result(ANSWER))
     assert path.read_text().count(": __ of") == len(questions())
 
