@@ -58,7 +58,7 @@ def feedback(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
         lines += [f"## {task}: {one.points(task)} of {points}", ""]
         lines += [_line(outcome) for outcome in one.outcomes if outcome.check.task == task] + [""]
     for question, mark in by_hand.items():
-        if mark.points is not None:
+        if mark.points is not None and (ran or mark.points or mark.comment):
             lines += [f"## {titles(master)[question]}: {mark.points:g} of {master.questions[question]}", ""]
             comment = mark.comment or ("" if one.answers.get(question) else "No answer was found.")
             lines += [comment, ""] if comment else []
