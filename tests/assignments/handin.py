@@ -6,7 +6,8 @@ from pathlib import Path
 
 from vbook.assign import sandbox
 from vbook.assign.grading import Graded, grade_one
-from vbook.assign.master import Master, load
+from vbook.assign.master import Master, graded, load
+from vbook.assign.release import student_copy
 from vbook.pipeline.notebook import dumps
 
 SEED = "a teacher's seed"
@@ -15,6 +16,11 @@ SEED = "a teacher's seed"
 @cache
 def master(name: str = "A1") -> Master:
     return load(name)
+
+
+def points(name: str = "A1") -> tuple[int, int]:
+    """Points by machine and by hand."""
+    return sum(master(name).tasks.values()), sum(master(name).questions.values())
 
 
 def changed(*changes: tuple[str, str, str], name: str = "A1") -> dict:
@@ -38,6 +44,16 @@ def appended(notebook: dict, *sources: str) -> dict:
     """``notebook`` with further code cells at its end."""
     blank = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     return notebook | {"cells": [*notebook["cells"], *(blank | {"id": f"new-{k}", "source": s} for k, s in enumerate(sources))]}
+
+
+def blank(*tasks: str, name: str = "A1") -> dict:
+    """The master's notebook with ``tasks`` as they are handed out."""
+    notebook = copy.deepcopy(master(name).notebook)
+    stubs = {known["grade_id"]: cell["source"] for cell, known in graded(student_copy(master(name)))}
+    for cell, known in graded(notebook):
+        if known["grade_id"] in tasks:
+            cell["source"] = stubs[known["grade_id"]]
+    return notebook
 
 
 def write(folder: Path, student: str, notebook: dict, name: str = "A1") -> Path:

@@ -8,10 +8,14 @@ import handin
 import pytest
 
 from vbook import cli, paths
-from vbook.assign import report, sandbox
-from vbook.assign.grading import Graded
+from vbook.assign import grading, public, report, sandbox
+from vbook.assign.grading import Graded, Outcome
+from vbook.assign.marks import Mark
 from vbook.assign.public import public_checks
 from vbook.assign.release import student_copy
+
+(MACHINE, HAND), TASKS = handin.points(), len(handin.master().tasks)
+QUESTIONS = len(handin.master().questions)
 
 
 def call(capsys, *args) -> tuple[int, str, str]:
@@ -37,12 +41,12 @@ def test_from_hand_out_to_grades(capsys, monkeypatch, tmp_path, walls):
     (tmp_path / "in" / "bob").mkdir()
     table = tmp_path / "out" / "A1.csv"
     code, out, err = call(capsys, "grade", "A1", tmp_path / "in", "--csv", table)
-    assert (code, err) == (0, "") and "ada" in out and "69 of 75" in out
+    assert (code, err) == (0, "") and "ada" in out and f"{MACHINE - 6} of {MACHINE}" in out
     rows = {row["student"]: row for row in csv.DictReader(table.open())}
-    assert [rows[name]["total"] for name in ("ada", "'=cmd()", "bob")] == ["69", "0", "0"]
+    assert [rows[name]["by machine"] for name in ("ada", "'=cmd()", "bob")] == [str(MACHINE - 6), "0", "0"]
     ada = rows["ada"]
-    assert (ada["out of"], ada["kl (7)"], ada["train (8)"], ada["by hand (out of 25)"], ada["sandbox"]) == (
-        "75",
+    assert (ada["out of"], ada["kl (7)"], ada["train (8)"], ada[f"by hand (out of {HAND})"], ada["sandbox"]) == (
+        str(MACHINE),
         "1",
         "8",
         "",
@@ -50,7 +54,11 @@ def test_from_hand_out_to_grades(capsys, monkeypatch, tmp_path, walls):
     )
     assert rows["bob"]["incidents"] == "there is no A1.ipynb"
     page = (table.parent / "feedback" / "ada" / "A1.md").read_text()
-    assert page.startswith("# A1: 69 of 75 points") and "the sign is turned round" in page and "## kl: 1 of 7" in page
+    assert (
+        page.startswith(f"# A1: {MACHINE - 6} of {MACHINE} points")
+        and "the sign is turned round" in page
+        and "## kl: 1 of 7" in page
+    )
     sheet = (table.parent / "by-hand" / "ada" / "A1.md").read_text()
     assert "> Mine: &lt;b>" in sheet and "**Marks.**" in sheet and "**Marks.**" not in page
     assert table.read_text() == regraded(capsys, tmp_path, table)
@@ -71,7 +79,7 @@ def test_without_a_sandbox_it_refuses_unless_told(capsys, monkeypatch, tmp_path)
     code, _, err = call(capsys, "grade", "A1", tmp_path / "in", "--csv", tmp_path / "A1.csv", "--unsafe")
     assert code == 0 and "VBOOK_ASSIGN_SEED is not set" in err
     (row,) = csv.DictReader((tmp_path / "A1.csv").open())
-    assert row["total"] == "75" and row["sandbox"] == "NO: run with --unsafe"
+    assert row["by machine"] == str(MACHINE) and row["sandbox"] == "NO: run with --unsafe"
 
 
 @pytest.mark.parametrize(
@@ -80,12 +88,18 @@ def test_without_a_sandbox_it_refuses_unless_told(capsys, monkeypatch, tmp_path)
         (["release", "A11", "--out", "x"], "unknown assignment 'A11'; did you mean 'A1'?"),
         (["grade", "A1", "nowhere", "--csv", "x.csv"], "nowhere: no such folder; submissions are FOLDER/<student>/A1.ipynb"),
         (["grade", "A1", ".", "--csv", "."], "is a folder; name the file"),
+        (["grade", "A1", ".", "--csv", "file/A1.csv"], "file is a file, a folder is needed there"),
+        (["release", "A1", "--out", "file"], "file is a file, a folder is needed there"),
+        (["release", "A1", "--out", "file/deep"], "file is a file, a folder is needed there"),
         (["check", "nowhere.ipynb"], "no such notebook"),
+        (["check", "."], "name a notebook"),
+        (["check", "file/A1.ipynb"], "name a notebook"),
         (["grade", "A1", "."], "--csv"),
     ],
 )
 def test_bad_input_is_one_clear_message_and_code_2(capsys, monkeypatch, tmp_path, args, hint):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
     code, out, err = call(capsys, *args)
     assert code == 2 and hint in err and "Traceback" not in out + err
 
@@ -111,12 +125,28 @@ def test_a_student_sees_what_is_done_wrong_and_not_begun(capsys, tmp_path):
     lines = dict(line.split(None, 1) for line in out.splitlines())
     assert code == 1 and lines["generate"] == "passes" and lines["draw"] == lines["examples"] == "not begun"
     assert lines["kl"] == "N(0, I), and N((1, 3), I): the sign is turned round"
-    assert "SystemExit" in lines["cell"] and "1 of 14 tasks pass their public check, 12 are not begun" in out
+    assert f"{QUESTIONS} of {QUESTIONS} questions have nothing in their cell yet" in out
+    assert "SystemExit" in lines["cell"] and f"1 of {TASKS} tasks pass their public check, {TASKS - 2} not begun" in out
+
+
+def test_what_calls_a_blank_task_is_told_apart_from_it(capsys, tmp_path):
+    code, out, _ = call(capsys, "check", handin.write(tmp_path, "me", handin.blank("kl")))
+    lines = dict(line.split(None, 1) for line in out.splitlines())
+    assert code == 1 and lines["kl"] == "not begun" and lines["losses"] == "calls kl, which is not begun"
+    assert f"{TASKS - 3} of {TASKS} tasks pass" in out and ", 1 not begun" in out
 
 
 def test_the_master_passes_its_public_checks(capsys, tmp_path):
     code, out, _ = call(capsys, "check", handin.write(tmp_path, "me", handin.changed()))
-    assert code == 0 and "14 of 14 tasks" in out
+    assert code == 0 and f"{TASKS} of {TASKS} tasks" in out and "questions" not in out
+
+
+def test_a_cell_that_runs_and_runs_is_named(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(public, "PATIENCE", 0.1)
+    loop = "import time\nuntil = time.monotonic() + 1\nwhile time.monotonic() < until: pass"
+    notebook = handin.appended(handin.changed() | {"cells": handin.changed()["cells"][:6]}, loop)
+    code, _, err = call(capsys, "check", handin.write(tmp_path, "me", notebook))
+    assert code == 0 and "cell 7 still runs after 0.1 s" in err
 
 
 def test_another_notebook_has_no_public_checks(capsys, tmp_path):
@@ -133,7 +163,7 @@ def test_check_works_from_the_wheel_alone(wheel, tmp_path):
         f"import sys; sys.path.insert(0, {str(target)!r}); from vbook.cli import main; main(['assign', 'check', {str(path)!r}])"
     )
     done = subprocess.run([sys.executable, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0 and "14 of 14 tasks" in done.stdout, done.stderr
+    assert done.returncode == 0 and f"{TASKS} of {TASKS} tasks" in done.stdout, done.stderr
 
 
 def test_public_mistakes_are_named(tmp_path):
@@ -152,3 +182,70 @@ def test_public_mistakes_are_named(tmp_path):
 def test_feedback_escapes_what_comes_from_a_process():
     result = Graded("s", [], ["<script>`*"], {})
     assert "&lt;script&gt;\\`\\*" in report.feedback(handin.master(), result, {})
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Grading that runs nothing: `stop` names the student at whom the teacher gives up."""
+
+    def one(master, student, path, *rest):
+        if student == "stop":
+            raise KeyboardInterrupt
+        return Graded(student, [Outcome(check, None) for check in master.checks.all])
+
+    monkeypatch.setattr(sandbox, "missing", lambda: None)
+    monkeypatch.setattr(grading, "grade_one", one)
+    monkeypatch.setenv("VBOOK_ASSIGN_SEED", "spring")
+
+
+def grade(capsys, folder, *students):
+    for student in students:
+        (folder / "in" / student).mkdir(parents=True, exist_ok=True)
+    return call(capsys, "grade", "A1", folder / "in", "--csv", folder / "A1.csv")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_table_loses_no_student(capsys, tmp_path):
+    assert grade(capsys, tmp_path, "ada", "bob", "=cmd()")[0] == 0
+    before = (tmp_path / "A1.csv").read_bytes()
+    (tmp_path / "in" / "bob").rmdir()
+    code, _, err = grade(capsys, tmp_path, "eve")
+    assert code == 2 and "1 who would be lost" in err and ": bob; name another" in err
+    assert (tmp_path / "A1.csv").read_bytes() == before
+    assert grade(capsys, tmp_path, "bob")[0] == 0
+    (tmp_path / "A1.csv").write_text("names\nada\n")
+    assert "no table of a grading" in grade(capsys, tmp_path)[2]
+
+
+@pytest.mark.usefixtures("quick")
+def test_another_seed_is_told(capsys, monkeypatch, tmp_path):
+    assert grade(capsys, tmp_path, "ada")[2] == grade(capsys, tmp_path, "bob")[2] == ""
+    monkeypatch.setenv("VBOOK_ASSIGN_SEED", "autumn")
+    code, _, err = grade(capsys, tmp_path)
+    assert code == 0 and "made with another seed" in err
+    assert "autumn" not in (tmp_path / "A1.csv").read_text() and grade(capsys, tmp_path)[2] == ""
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_was_finished_before_ctrl_c_is_kept(capsys, tmp_path):
+    code, _, err = grade(capsys, tmp_path, "ada", "stop")
+    assert code == 130 and "what was finished is kept" in err and not (tmp_path / "A1.csv").exists()
+    assert (tmp_path / "feedback" / "ada" / "A1.md").is_file() and (tmp_path / "by-hand" / "ada" / "A1.md").is_file()
+
+
+@pytest.mark.usefixtures("quick")
+def test_loose_files_are_told_and_hidden_folders_passed_over(capsys, tmp_path):
+    code, out, err = grade(capsys, tmp_path, "ada", ".ipynb_checkpoints")
+    (tmp_path / "in" / "eve.ipynb").touch()
+    assert (code, err) == (0, "") and "checkpoints" not in out
+    assert "in no student's folder: eve.ipynb" in grade(capsys, tmp_path)[2]
+
+
+def test_a_page_for_nothing_begins_with_the_reason(tmp_path):
+    for name in ("A1 (1).ipynb", "a1.ipynb"):
+        (tmp_path / name).touch()
+    result = grading.grade_one(handin.master(), "ada", tmp_path / "A1.ipynb", tmp_path, "1")
+    nothing = dict.fromkeys(handin.master().questions, Mark(0.0, "", ""))
+    page = report.feedback(handin.master(), result, nothing)
+    assert "**Nothing could be run:**\n\n- there is no A1.ipynb; there is A1 (1).ipynb, a1.ipynb\n" in page
+    assert "##" not in page and page.count("there is no") == 1

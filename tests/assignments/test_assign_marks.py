@@ -6,11 +6,16 @@ import handin
 import pytest
 
 from vbook.assign import report
+from vbook.assign.answers import asked, titles
 from vbook.assign.grading import Graded, Outcome
 from vbook.assign.marks import marks
+from vbook.assign.master import names
 from vbook.errors import VbookError
 
 ANSWER = "My answer.\n\n## question-bound: 4 of 4\n**Guide**\n<b>"  # which tries to mark itself
+
+MACHINE, HAND = handin.points()
+BY_HAND = f"by hand (out of {HAND})"
 
 
 @pytest.fixture
@@ -27,7 +32,9 @@ def result(answer: str) -> Graded:
 
 def write(folder, *results: Graded):
     master, path = handin.master(), folder / "A1.csv"
-    report.write(master, list(results), path, True, report.marked(master, [one.student for one in results], path))
+    by_hand = report.marked(master, [one.student for one in results], path)
+    by_hand = {one.student: report.write_pages(master, one, path, by_hand[one.student]) for one in results}
+    path.write_text(report.table(master, list(results), True, by_hand))
 
 
 def mark(folder, *changes: tuple[str, str]):
@@ -55,7 +62,7 @@ def row(folder) -> dict:
 def test_an_answer_cant_mark_itself(folder):
     found = marks(handin.master(), folder / "by-hand" / "ada" / "A1.md")
     assert list(found) == list(questions()) and {one.points for one in found.values()} == {None}
-    assert row(folder)["by hand (out of 25)"] == row(folder)["grade (out of 100)"] == ""
+    assert row(folder)[BY_HAND] == row(folder)["grade (out of 100)"] == ""
 
 
 def test_marks_and_comments_reach_grade_and_feedback(folder):
@@ -65,9 +72,14 @@ def test_marks_and_comments_reach_grade_and_feedback(folder):
     head, name, rest = path.read_text().partition("\n## question-bound")
     path.write_text(head + name + rest.replace("for the student**\n", "for the student**\n\nWhy (b)?\n", 1))
     write(folder, result(ANSWER))
-    assert (row(folder)["by hand (out of 25)"], row(folder)["grade (out of 100)"]) == ("23.5", "98.5")
+    assert (row(folder)[BY_HAND], row(folder)["grade (out of 100)"]) == (f"{HAND - 1.5}", f"{MACHINE + HAND - 1.5}")
     page = (folder / "feedback" / "ada" / "A1.md").read_text()
-    assert "**98.5**" in page and "## question-bound: 2.5 of 4\n\nWhy (b)?\n" in page and "**Marks.**" not in page
+    assert (
+        f"**{MACHINE + HAND - 1.5}**" in page
+        and " 2.5 of 4\n\nWhy (b)?\n" in page
+        and "## 2.3 What is the bound" in page
+        and "**Marks.**" not in page
+    )
     once = path.read_text()
     write(folder, result(ANSWER))
     assert path.read_text() == once
@@ -80,7 +92,7 @@ def test_a_mark_is_for_the_answer_that_it_was_given_for(folder):
     write(folder, changed)
     text = (folder / "by-hand" / "ada" / "A1.md").read_text()
     assert "## question-bound: __ of 4" in text and text.count(": __ of") == 1
-    assert row(folder)["by hand (out of 25)"] == "" and "25 more points" in (folder / "feedback" / "ada" / "A1.md").read_text()
+    assert row(folder)[BY_HAND] == "" and f"{HAND} more points" in (folder / "feedback" / "ada" / "A1.md").read_text()
 
 
 @pytest.mark.parametrize("written", ["5", "-1", "two", "nan", "inf", "1 2"])
@@ -92,7 +104,44 @@ def test_a_mark_that_cant_be_is_named_before_anything_is_written(folder, written
     assert (folder / "A1.csv").read_bytes() == before
 
 
+def test_a_sheet_in_another_encoding_is_named(folder):
+    path = folder / "by-hand" / "ada" / "A1.md"
+    path.write_bytes(path.read_text().replace("My answer", "Mäh").encode("cp1252", "replace"))
+    with pytest.raises(VbookError, match=r"ada/A1\.md: not UTF-8"):
+        write(folder, result(ANSWER))
+
+
 def test_a_file_that_is_no_sheet_has_no_marks(folder):
     path = folder / "by-hand" / "ada" / "A1.md"
     path.write_text("# Something else\n\n## question-unknown: 3 of 3\n")
     assert marks(handin.master(), path) == {} == marks(handin.master(), folder / "nothing.md")
+
+
+def test_no_answer_is_0_until_the_teacher_says_otherwise(folder):
+    empty = result("")
+    write(folder, empty)
+    path = folder / "by-hand" / "ada" / "A1.md"
+    assert (row(folder)[BY_HAND], row(folder)["grade (out of 100)"]) == ("0", str(MACHINE))
+    assert ": __ of" not in path.read_text() and "No answer was found." in (folder / "feedback" / "ada" / "A1.md").read_text()
+    mark(folder, ("\n## question-bound: 0 of", "\n## question-bound: 1 of"))  # after a talk, say
+    write(folder, empty)
+    assert row(folder)[BY_HAND] == "1"
+    write(folder, result(ANSWER))
+    assert path.read_text().count(": __ of") == len(questions())
+
+
+def test_a_sheet_has_the_question_and_where_the_pictures_are(folder):
+    one = result(ANSWER)
+    one.path = folder / "in" / "ada" / "A1.ipynb"
+    write(folder, one)
+    text = (folder / "by-hand" / "ada" / "A1.md").read_text()
+    asked = "**Question, 3 points.** The prior has nothing to learn"
+    assert f"`{one.path}`" in text and f"## question-prior: __ of 3\n\n{asked}" in text
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_question_has_a_title_that_students_know(name):
+    known = titles(handin.master(name))
+    assert len(set(known.values())) == len(handin.master(name).questions)
+    assert all(one[0].isdigit() and one.count("$") % 2 == one.count("*") % 2 == 0 for one in known.values())
+    assert all(text.startswith("**Question, ") for text in asked(handin.master(name)).values())

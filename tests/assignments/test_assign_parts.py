@@ -133,7 +133,7 @@ def test_of_a_given_cell_only_definitions_count():
 
 
 def test_comparison_says_what_is_wrong(capsys):
-    compare.expect(torch.tensor([1.0, 2.0], requires_grad=True), [1, 2], "two numbers")
+    compare.expect(torch.tensor([1.0, 2.0], requires_grad=True), [1, 2], "two numbers; 0: you were told")
     assert capsys.readouterr().out == "ok: two numbers\n"
     cases = [(None, "return"), ("text", "str"), (float("nan"), "nan"), (float("inf"), "infinite"), ([1.0], "shape"),
              (3.0, "differ"), (-1.0, "the sign"), (1j, "complex"), ([[1.0], [1.0, 2.0]], "list")]  # fmt: skip

@@ -12,9 +12,10 @@ def expect(got, expected, what: str, mistakes: dict | None = None, *, rel: float
     """Assert that ``got`` is the number or array ``expected``, within ``abs + rel * |expected|``; prints one line.
 
     ``mistakes`` maps words to what comes out by a known mistake: where ``got`` is that, the message says the words.
+    What stands in ``what`` behind a semicolon is advice, left out when all is well.
     Raises CheckFailed (an AssertionError) with a message that names neither ``got`` nor ``expected``.
 
-    >>> expect(0.5, 0.5, "KL of N(1, 1)")
+    >>> expect(0.5, 0.5, "KL of N(1, 1); inf: use logsumexp")
     ok: KL of N(1, 1)
     >>> expect(-0.5, 0.5, "KL of N(1, 1)", {"the sign is turned round": -0.5})
     Traceback (most recent call last):
@@ -24,7 +25,7 @@ def expect(got, expected, what: str, mistakes: dict | None = None, *, rel: float
     if rel < 0 or abs <= 0:
         raise VbookError("expect needs abs above 0, and rel of at least 0")
     require(got, expected, what, mistakes, rel=rel, abs=abs)
-    print(f"ok: {what}")
+    print(f"ok: {what.split('; ')[0]}")
 
 
 def require(got, expected, what: str, mistakes: dict | None = None, *, rel: float = REL, abs: float = ABS) -> None:

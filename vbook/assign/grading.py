@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vbook.assign import sandbox
+from vbook.assign.answers import answers
 from vbook.assign.cells import CELL
 from vbook.assign.master import Check, Master, graded, only_defines
-from vbook.assign.session import Session, Trouble
+from vbook.assign.session import Session, Trouble, clean
 from vbook.checks import CheckFailed
 from vbook.errors import VbookError
 from vbook.pipeline.notebook import read
 
+NOTHING = "nothing to run"
 LARGEST = 20_000_000  # bytes of a submitted notebook
 
 
@@ -33,12 +35,13 @@ class Outcome:
 
 @dataclass
 class Graded:
-    """One student's result. ``answers`` are the texts that a teacher marks, by question."""
+    """One student's result. ``answers`` are the texts that a teacher marks, by question; ``path`` is where they stand."""
 
     student: str
     outcomes: list[Outcome] = field(default_factory=list)
     incidents: list[str] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
+    path: Path | None = None
 
     def points(self, task: str | None = None) -> int:
         """Points of ``task``, or of all tasks."""
@@ -46,10 +49,14 @@ class Graded:
 
 
 def submissions(folder: Path, name: str) -> list[tuple[str, Path]]:
-    """Students and their notebooks, ``folder/<student>/<name>.ipynb``; VbookError where there is no student."""
+    """Students and their notebooks, ``folder/<student>/<name>.ipynb``; VbookError where there is no student.
+
+    Hidden folders, as ``.ipynb_checkpoints``, are no students.
+    """
     if not folder.is_dir():
         raise VbookError(f"{folder}: no such folder; submissions are FOLDER/<student>/{name}.ipynb")
-    found = [(place.name, place / f"{name}.ipynb") for place in sorted(folder.iterdir()) if place.is_dir()]
+    places = [place for place in sorted(folder.iterdir()) if place.is_dir() and not place.name.startswith(".")]
+    found = [(place.name, place / f"{name}.ipynb") for place in places]
     if not found:
         raise VbookError(f"{folder}: no submissions; they are FOLDER/<student>/{name}.ipynb")
     return found
@@ -66,17 +73,16 @@ def grade_all(master: Master, folder: Path, seed: str, unsafe: bool = False) -> 
 
 def grade_one(master: Master, student: str, path: Path, stage: Path, seed: str, unsafe: bool = False) -> Graded:
     """One student's result; whatever the submission is, it ends in points and words."""
-    result = Graded(student)
+    result = Graded(student, path=path)
     try:
         notebook = _opened(path)
         cells = runnable(notebook, master)
     except VbookError as error:
         result.incidents.append(str(error))
-        result.outcomes = [Outcome(check, "nothing to run", begun=False) for check in master.checks.all]
+        result.outcomes = [Outcome(check, NOTHING, begun=False) for check in master.checks.all]
         return result
-    result.answers = {
-        known["grade_id"]: cell["source"] for cell, known in graded(notebook) if known["grade_id"] in master.questions
-    }
+    result.answers, missing = answers(notebook, master)
+    result.incidents += [f"{question}: its cell is missing" for question in missing]
     if changed := _changed(notebook, master):
         result.incidents.append(f"public checks changed or deleted ({', '.join(changed)}); grading doesn't use them")
     with Session(cells, stage, unsafe) as session:
@@ -116,7 +122,7 @@ def _opened(path: Path) -> dict:
     try:
         kind = os.lstat(path)
     except OSError:
-        raise VbookError(f"there is no {path.name}") from None
+        raise VbookError(f"there is no {path.name}{_others(path.parent)}") from None
     if not stat.S_ISREG(kind.st_mode) or path.parent.is_symlink():
         raise VbookError(f"{path.name} is a link or no ordinary file: not opened")
     if kind.st_size > LARGEST:
@@ -129,6 +135,12 @@ def _opened(path: Path) -> dict:
     except (VbookError, RecursionError, LookupError, TypeError, AttributeError, ValueError, OSError):
         pass
     raise VbookError(f"{path.name} is no Jupyter notebook that can be read")
+
+
+def _others(place: Path) -> str:
+    """The notebooks that lie in a student's folder instead of the one that was asked for."""
+    names = [] if place.is_symlink() else sorted(clean(path.name, 60) for path in place.glob("*.ipynb"))
+    return f"; there is {', '.join(names[:3])}" if names else ""
 
 
 def _changed(notebook: dict, master: Master) -> list[str]:

@@ -36,13 +36,16 @@ def quoted(answer: str) -> str:
 
 
 def marks(master: Master, sheet: Path) -> dict[str, Mark]:
-    """The marks in a sheet, by question; none where there is no sheet. Raises VbookError for a mark that can't be.
+    """The marks in a sheet, by question; none where there is no sheet. VbookError for a mark that can't be, or no UTF-8.
 
     A file that is no sheet of this assignment has no marks either.
     """
     if not sheet.is_file():
         return {}
-    text = sheet.read_text(encoding="utf-8")
+    try:
+        text = sheet.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise VbookError(f"{sheet}: not UTF-8; save it as UTF-8 in your editor") from None
     heads = list(_HEAD.finditer(text))
     ends = [match.start() for match in heads[1:]] + [len(text)]
     found = {}

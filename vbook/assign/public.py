@@ -1,14 +1,20 @@
 """What the public checks say, task by task, in the student's own environment; needs neither a master nor a sandbox."""
 
 import io
-from contextlib import redirect_stderr, redirect_stdout
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from vbook.assign.cells import CELL, define, run_cell
-from vbook.assign.master import PREFIX
+from vbook.assign.cells import CELL, define, not_begun, run_cell
+from vbook.assign.master import PREFIX, graded
+from vbook.assign.release import ANSWER
 from vbook.errors import VbookError
 from vbook.pipeline.notebook import read, tags
+
+PATIENCE = 10.0  # seconds until a cell that still runs is named
 
 
 @dataclass(frozen=True)
@@ -36,24 +42,44 @@ def public_checks(path: Path) -> list[Public]:
         if "experiment" in tags(cell):
             define(cell["source"], namespace)
             continue
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        with _named_if_slow(f"cell {number}"), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             failed = run_cell(cell["source"], f"{CELL} {number}>", namespace)
         known = cell.get("metadata", {}).get("nbgrader", {})
         if known.get("grade") and not known.get("solution"):
             checks += 1
-            found.append(Public(known["grade_id"].removeprefix(PREFIX), known.get("points", 0), _says(failed)))
+            task = known["grade_id"].removeprefix(PREFIX)
+            found.append(Public(task, known.get("points", 0), _says(failed, task)))
         elif failed:
-            found.append(Public(f"cell {number}", 0, _says(failed)))
+            found.append(Public(f"cell {number}", 0, _says(failed, "")))
     if not checks:
         raise VbookError(f"{path}: no public checks in it; is it an assignment?")
     return found
 
 
-def _says(failed: dict | None) -> str:
+def unanswered(path: Path) -> tuple[int, int]:
+    """How many questions of the notebook at ``path`` have nothing in their cell yet, and how many there are."""
+    cells = [cell["source"].strip() for cell, known in graded(read(path)) if known.get("grade") and known.get("solution")]
+    return sum(text in ("", ANSWER) for text in cells), len(cells)
+
+
+@contextmanager
+def _named_if_slow(cell: str) -> Iterator[None]:
+    """Say on stderr that ``cell`` still runs, once it has done so for PATIENCE."""
+    words = f"vbook: {cell} still runs after {PATIENCE:g} s; if that is an endless loop, Ctrl-C goes on to the next cell"
+    timer = threading.Timer(PATIENCE, print, [words], {"file": sys.stderr, "flush": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _says(failed: dict | None, task: str) -> str:
     if failed is None:
         return "passes"
     if failed["type"] == "NotImplementedError":
-        return "not begun"
+        return not_begun(task, failed["text"])
     if failed["type"] == "CheckFailed":
         return failed["text"]
     place = f" in {failed['cell'].strip('<>')}, line {failed['line']}" if failed["cell"] else ""

@@ -1,35 +1,40 @@
 """What grading leaves behind: a table for the teacher, a page for each student, and the sheets to mark by hand."""
 
 import csv
+import hashlib
 import io
 from dataclasses import replace
 from pathlib import Path
 
 from vbook import paths
-from vbook.assign.grading import Graded, Outcome
+from vbook.assign.answers import asked, titles
+from vbook.assign.grading import NOTHING, Graded, Outcome
 from vbook.assign.marks import ANSWER, COMMENT, GUIDE, Mark, head, marks, quoted
 from vbook.assign.master import Master, graded
+from vbook.errors import VbookError
 
+_SEED = "seed (fingerprint)"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def table(master: Master, results: list[Graded], sandboxed: bool, by_hand: dict[str, dict[str, Mark]]) -> str:
+def table(master: Master, results: list[Graded], sandboxed: bool, by_hand: dict[str, dict[str, Mark]], seed: str = "") -> str:
     """The CSV: one row a student, one column a task; what a spreadsheet would run as a formula is quoted.
 
-    ``by_hand`` are marks by student and question. Their sum, and the grade with it, stand there once none is open.
+    ``by_hand`` are marks by student and question. Their sum, and the grade with it, stand there once none is open. The seed's
+    fingerprint tells later which cases these were.
     """
     tasks = [f"{task} ({points})" for task, points in master.tasks.items()]
     machine, hand = sum(master.tasks.values()), sum(master.questions.values())
-    heads = ["student", "total", "out of", *tasks, f"by hand (out of {hand})", f"grade (out of {machine + hand})"]
+    heads = ["student", "by machine", "out of", *tasks, f"by hand (out of {hand})", f"grade (out of {machine + hand})"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*heads, "incidents", "sandbox"])
+    writer.writerow([*heads, "incidents", "sandbox", _SEED])
     for one in results:
         given = _sum(master, by_hand.get(one.student, {}))
         marked = ["", ""] if given is None else [f"{given:g}", f"{one.points() + given:g}"]
         row = [one.student, one.points(), machine, *(one.points(task) for task in master.tasks), *marked]
         row = [_harmless(value) for value in (*row, "; ".join(one.incidents))]
-        writer.writerow([*row, "yes" if sandboxed else "NO: run with --unsafe"])
+        writer.writerow([*row, "yes" if sandboxed else "NO: run with --unsafe", _fingerprint(seed)])
     return text.getvalue()
 
 
@@ -44,25 +49,31 @@ def feedback(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
         lines += [f"{hand} more points are for the texts and pictures that your teacher reads.", ""]
     else:
         lines += [f"With {given:g} of {hand} points for your texts: **{one.points() + given:g}**.", ""]
-    for task, points in master.tasks.items():
+    happened = [f"- {_inert(text)}" for text in one.incidents]
+    if ran := any(outcome.words != NOTHING for outcome in one.outcomes):
+        happened = ["## What happened while your notebook ran", "", *happened, ""] if happened else []
+    else:
+        lines += ["**Nothing could be run:**", "", *happened, ""]
+    for task, points in master.tasks.items() if ran else ():
         lines += [f"## {task}: {one.points(task)} of {points}", ""]
         lines += [_line(outcome) for outcome in one.outcomes if outcome.check.task == task] + [""]
     for question, mark in by_hand.items():
-        if mark.points is not None:
-            lines += [f"## {question}: {mark.points:g} of {master.questions[question]}", ""]
-            lines += [mark.comment, ""] if mark.comment else []
-    if one.incidents:
-        lines += ["## What happened while your notebook ran", "", *(f"- {_inert(text)}" for text in one.incidents), ""]
-    return "\n".join(lines)
+        if mark.points is not None and (ran or mark.points or mark.comment):
+            lines += [f"## {titles(master)[question]}: {mark.points:g} of {master.questions[question]}", ""]
+            comment = mark.comment or ("" if one.answers.get(question) else "No answer was found.")
+            lines += [comment, ""] if comment else []
+    return "\n".join([*lines, *happened] if ran else lines)
 
 
 def sheet(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
-    """A student's texts beside the master's answers and marks, for the teacher alone. Marks that are there stay."""
-    model = {known["grade_id"]: cell["source"] for cell, known in graded(master.notebook)}
+    """A student's texts between the questions and the master's answers and marks, for the teacher alone. Marks stay."""
+    model, texts = {known["grade_id"]: cell["source"] for cell, known in graded(master.notebook)}, asked(master)
     lines = [f"# {master.name}, by hand (for teachers only)", ""]
+    lines += [f"The notebook, with its pictures: `{one.path}`", ""] if one.path else []
     for question, out_of in master.questions.items():
         mark = by_hand.get(question, Mark(None, "", ""))
-        lines += [head(question, mark.points, out_of), "", ANSWER, "", quoted(one.answers.get(question, "")), ""]
+        lines += [head(question, mark.points, out_of), "", texts[question], ""]
+        lines += [ANSWER, "", quoted(one.answers.get(question, "")), ""]
         lines += [COMMENT, "", *([mark.comment, ""] if mark.comment else []), GUIDE, "", model[question], ""]
     return "\n".join(lines)
 
@@ -72,28 +83,49 @@ def marked(master: Master, students: list[str], path: Path) -> dict[str, dict[st
     return {student: marks(master, _sheet(master, student, path)) for student in students}
 
 
-def write(
-    master: Master, results: list[Graded], path: Path, sandboxed: bool, by_hand: dict[str, dict[str, Mark]] | None = None
-) -> None:
-    """``path`` and, beside it, ``feedback/<student>/<name>.md`` and ``by-hand/<student>/<name>.md``.
+def agreed(students: list[str], path: Path, seed: str) -> str | None:
+    """A warning where the table at ``path`` was made with another seed; None where not, or where there is none yet.
+
+    Raises VbookError where it is no such table, or where it has students that would be lost.
+    """
+    if not path.is_file():
+        return None
+    with open(path, encoding="utf-8", errors="replace", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if any(row.get("student") is None for row in rows):
+        raise VbookError(f"{path} is no table of a grading: name another --csv")
+    now = {_harmless(student) for student in students}
+    if lost := [row["student"] for row in rows if row["student"] not in now]:
+        some = ", ".join(lost[:4]) + (", …" if len(lost) > 4 else "")
+        raise VbookError(f"{path} has {len(lost)} who would be lost, for they have no folder now: {some}; name another --csv")
+    if {row.get(_SEED) for row in rows} - {_fingerprint(seed), None}:
+        return f"{path} was made with another seed: its hidden cases were others, so points may change"
+    return None
+
+
+def write_pages(master: Master, one: Graded, path: Path, by_hand: dict[str, Mark]) -> dict[str, Mark]:
+    """Beside the table ``path``, ``feedback/<student>/<name>.md`` and ``by-hand/<student>/<name>.md``; the marks that count.
 
     A mark in ``by_hand`` counts for the answer that it was given for: where the answer is another one now, it is open again.
+    Where there is none, the mark is 0, unless the teacher gave another.
     """
-    counting = {one.student: _still(one, (by_hand or {}).get(one.student, {})) for one in results}
-    for one in results:
-        given = counting[one.student]
-        paths.write_text(path.parent / "feedback" / one.student / f"{master.name}.md", feedback(master, one, given))
-        paths.write_text(_sheet(master, one.student, path), sheet(master, one, given))
-    paths.write_text(path, table(master, results, sandboxed, counting))
+    counting = _still(master, one, by_hand)
+    paths.write_text(path.parent / "feedback" / one.student / f"{master.name}.md", feedback(master, one, counting))
+    paths.write_text(_sheet(master, one.student, path), sheet(master, one, counting))
+    return counting
 
 
 def _sheet(master: Master, student: str, path: Path) -> Path:
     return path.parent / "by-hand" / student / f"{master.name}.md"
 
 
-def _still(one: Graded, by_hand: dict[str, Mark]) -> dict[str, Mark]:
-    same = {question: mark.answer == quoted(one.answers.get(question, "")) for question, mark in by_hand.items()}
-    return {question: mark if same[question] else replace(mark, points=None) for question, mark in by_hand.items()}
+def _still(master: Master, one: Graded, by_hand: dict[str, Mark]) -> dict[str, Mark]:
+    found = {}
+    for question in master.questions:
+        answer, mark = one.answers.get(question, ""), by_hand.get(question, Mark(None, "", ""))
+        points = mark.points if mark.answer == quoted(answer) else None
+        found[question] = replace(mark, points=0.0 if points is None and not answer.strip() else points)
+    return found
 
 
 def _sum(master: Master, by_hand: dict[str, Mark]) -> float | None:
@@ -111,6 +143,10 @@ def _line(outcome: Outcome) -> str:
 def _inert(text: str) -> str:
     """Text that may come from a student's process: no markup in it."""
     return "".join(f"\\{c}" if c in "\\`*_[]#|!~" else {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(c, c) for c in text)
+
+
+def _fingerprint(seed: str) -> str:
+    return hashlib.sha256(seed.encode()).hexdigest()[:8]
 
 
 def _harmless(value):

@@ -1,14 +1,17 @@
 """One student's notebook, run in a worker that is replaced when it dies, and asked for plain numbers and arrays."""
 
 import builtins
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from vbook.assign.cells import not_begun
 from vbook.assign.process import GRACE, Process, Trouble
 
 CELL, CALL = 20.0, 10.0  # seconds of wall clock for a cell, for a call
+_NAME = re.compile(r"'([A-Za-z_]\w*)'")
 _DEEP, _STARTS = 6, 12  # levels of lists in an answer; workers that one student may use up
 
 
@@ -101,11 +104,31 @@ class Session:
             self._stop()
             raise self._give_up(name, str(trouble)) from None
         if "error" in reply:
-            failure = _failure(name, reply["error"])
+            failure = self._failure(name, reply["error"])
             raise self._give_up(name, "no answer in time: an endless loop?") if failure is None else failure
         if "handle" in reply and isinstance(reply["handle"], int):
             return Handle(reply["handle"], name)
         return _plain(reply.get("value"), found, _DEEP)
+
+    def _failure(self, name: str, error) -> Trouble | None:
+        """What a failed call tells (None: it was stopped): type, place and a name, for its text may quote a case."""
+        error = error if isinstance(error, dict) else {}
+        kind, cell, line, text = (clean(error.get(key), 200) for key in ("type", "cell", "line", "text"))
+        if kind == "NotImplementedError":
+            words = not_begun(name, text if self._writes(text) else "")
+            return Trouble(words, begun=words != "not begun")
+        if kind == "LookupError" and not error.get("cell"):
+            return Trouble(f"there is no {name}: did the cell that defines it run?")
+        if kind == "TimeIsUp":
+            return None
+        kind = kind if kind in vars(builtins) else "an error of its own"  # a name may be made of what was asked
+        place = f" ({cell.strip('<>')}, line {line})" if error.get("cell") else ""
+        about = [found for found in _NAME.findall(text) if self._writes(found)][-1:]  # the name missed, the attribute
+        return Trouble(f"{name} raises {kind}{''.join(f' about {found!r}' for found in about)}{place}")
+
+    def _writes(self, text: str) -> bool:
+        """Whether ``text`` stands in a cell as it is: then it tells nothing of what was asked."""
+        return any(text in source for _, source, _ in self._cells)
 
     def _give_up(self, name: str, why: str) -> Trouble:
         """``name`` isn't asked again: it would cost as much time each time."""
@@ -183,21 +206,6 @@ def _plain(tree, arrays: dict, depth: int):
         if kind == "other":
             raise Trouble("the answer is neither a number nor a tensor nor a short list of them")
     raise Trouble("the answer can't be read")
-
-
-def _failure(name: str, error) -> Trouble | None:
-    """What a failed call tells (None: it was stopped): type and place of the error, never its text, which may quote a case."""
-    error = error if isinstance(error, dict) else {}
-    kind, cell, line = (clean(error.get(key), 40) for key in ("type", "cell", "line"))
-    if kind == "NotImplementedError":
-        return Trouble("not begun", begun=False)
-    if kind == "LookupError" and not error.get("cell"):
-        return Trouble(f"there is no {name}: did the cell that defines it run?")
-    if kind == "TimeIsUp":
-        return None
-    kind = kind if kind in vars(builtins) else "an error of its own"  # a name may be made of what was asked
-    place = f" ({cell.strip('<>')}, line {line})" if error.get("cell") else ""
-    return Trouble(f"{name} raises {kind}{place}")
 
 
 def _words(error: dict) -> str:

@@ -30,6 +30,7 @@ def release_assignment(
     from vbook.assign.master import load
     from vbook.assign.release import release
 
+    _no_file(out)
     print(f"the students' copy: {release(load(name), out)}")
 
 
@@ -49,22 +50,29 @@ def grade_assignment(
     The hidden cases are drawn from $VBOOK_ASSIGN_SEED, any text that students don't know. Without it each run draws its own.
     Run again after marking: the marks in the sheets beside the table are kept and go into the grades.
     """
+    from vbook.assign import report
     from vbook.assign.grading import grade_all, submissions
     from vbook.assign.master import load
-    from vbook.assign.report import marked, write
-    from vbook.paths import try_to_write
+    from vbook.paths import try_to_write, write_text
 
     master = load(name)
     if table.is_dir():
         raise VbookError(f"{table} is a folder; name the file, such as {table / (name + '.csv')}")
+    _no_file(table.parent)
     try_to_write(table.parent.absolute())
-    by_hand = marked(master, [student for student, _ in submissions(folder, name)], table)
+    students, seed = [student for student, _ in submissions(folder, name)], _seed()
+    if loose := sorted(place.name for place in folder.iterdir() if place.is_file() and not place.name.startswith(".")):
+        _say(f"not graded, for they lie in no student's folder: {', '.join(loose)}")
+    if warning := report.agreed(students, table, seed):
+        _say(warning)
+    by_hand = report.marked(master, students, table)
     total = sum(master.tasks.values())
     results = []
-    for one in grade_all(master, folder, _seed(), unsafe):
+    for one in grade_all(master, folder, seed, unsafe):
         results.append(one)
+        by_hand[one.student] = report.write_pages(master, one, table, by_hand[one.student])
         print(f"{one.student:<24} {one.points():>3} of {total}  {'; '.join(one.incidents)[:90]}", flush=True)
-    write(master, results, table, not unsafe, by_hand)
+    write_text(table, report.table(master, results, not unsafe, by_hand, seed))
     print(f"the table: {table}; for students: {table.parent / 'feedback'}; to mark by hand: {table.parent / 'by-hand'}")
 
 
@@ -75,7 +83,7 @@ def check_assignment(notebook: Annotated[Path, typer.Argument(help="Your noteboo
     \b
     Example: vbook assign check A1.ipynb
     """
-    from vbook.assign.public import public_checks
+    from vbook.assign.public import public_checks, unanswered
 
     found = public_checks(notebook)
     width = max(len(one.name) for one in found)
@@ -83,7 +91,10 @@ def check_assignment(notebook: Annotated[Path, typer.Argument(help="Your noteboo
         print(f"{one.name:<{width}}  {one.says}")
     tasks = [one for one in found if one.points]
     done, begun = (sum(keep(one.says) for one in tasks) for keep in ("passes".__eq__, "not begun".__ne__))
-    print(f"{done} of {len(tasks)} tasks pass their public check, {len(tasks) - begun} are not begun")
+    print(f"{done} of {len(tasks)} tasks pass their public check, {len(tasks) - begun} not begun")
+    empty, questions = unanswered(notebook)
+    if empty:
+        print(f"{empty} of {questions} questions have nothing in their cell yet")
     if any(one.says != "passes" for one in found):
         raise typer.Exit(1)
 
@@ -92,5 +103,16 @@ def _seed() -> str:
     seed = os.environ.get(SEED, "").strip()
     if not seed:
         seed = secrets.token_hex(4)
-        print(f'vbook: {SEED} is not set, so this run drew its own: {SEED}="{seed}" gives the same cases again', file=sys.stderr)
+        _say(f'{SEED} is not set, so this run drew its own: {SEED}="{seed}" gives the same cases again')
     return seed
+
+
+def _no_file(folder: Path) -> None:
+    """VbookError where ``folder`` can't be one, because it or a folder around it is a file."""
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise VbookError(f"{place} is a file, a folder is needed there")
+
+
+def _say(words: str) -> None:
+    print(f"vbook: {words}", file=sys.stderr)

@@ -1,0 +1,66 @@
+"""The questions of an assignment, and what a student wrote under each, wherever it stands in the notebook."""
+
+import re
+
+from vbook.assign.master import Master, graded
+from vbook.assign.release import ANSWER
+from vbook.pipeline.notebook import sections
+
+_LABEL = re.compile(r"^\*\*Question[^*]*\*\*\s*")
+
+
+def asked(master: Master) -> dict[str, str]:
+    """Each question's own text: the cell before its answer."""
+    cells = master.notebook["cells"]
+    return {name: cells[k - 1]["source"].strip() for name, k in _places(master).items()}
+
+
+def titles(master: Master) -> dict[str, str]:
+    """Each question as students know it: the heading of its section and its own first words."""
+    headings = sections(master.notebook)
+    return {name: f"{headings[k]} “{_first_words(asked(master)[name])}”" for name, k in _places(master).items()}
+
+
+def answers(notebook: dict, master: Master) -> tuple[dict[str, str], list[str]]:
+    """What a student wrote under each question ('' for nothing), and the questions whose cells are missing.
+
+    Further Markdown cells count for the question before them. A notebook that lost its metadata is read by the questions' texts.
+    """
+    texts = asked(master)
+    given = {_flat(cell["source"]) for cell in master.notebook["cells"] if cell["cell_type"] == "markdown"}
+    ids = {id(cell): known["grade_id"] for cell, known in graded(notebook) if known["grade_id"] in texts}
+    parts: dict[str, list[str]] = {}
+    current = None
+    for cell in notebook["cells"]:
+        text = cell["source"].strip()
+        if name := ids.get(id(cell)):
+            current = name
+        elif cell["cell_type"] != "markdown":
+            continue
+        elif name := next((name for name, question in texts.items() if text.startswith(question)), None):
+            current, text = name, text.removeprefix(texts[name])
+            if not text:
+                continue
+        elif current is None or _flat(text) in given:
+            continue
+        parts.setdefault(current, []).append("" if text == ANSWER else text.removeprefix(ANSWER).strip())
+    found = {name: "\n\n".join(filter(None, parts.get(name, []))) for name in texts}
+    return found, [name for name in texts if name not in parts]
+
+
+def _places(master: Master) -> dict[str, int]:
+    """Where in the master each question's answer stands."""
+    ids = {id(cell): known["grade_id"] for cell, known in graded(master.notebook)}
+    places = {ids.get(id(cell)): k for k, cell in enumerate(master.notebook["cells"])}
+    return {name: places[name] for name in master.questions}
+
+
+def _first_words(question: str) -> str:
+    words, many = _LABEL.sub("", question).split(), 8
+    while many < len(words) and any(" ".join(words[:many]).count(mark) % 2 for mark in "$*"):  # no formula is cut
+        many += 1
+    return " ".join(words[:many]) + (" …" if many < len(words) else "")
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
