@@ -13,7 +13,11 @@ QUESTION = {
     "options": [
         {"text": "As long", "right": False, "reply": "That is the round way. " + _SURE},
         {"text": "About 0.7 times as long", "right": True, "reply": _SURE},
-        {"text": "About half as long", "right": False, "reply": "It would be, if the two pointed opposite ways. " + _SURE},
+        {
+            "text": "About half as long",
+            "right": False,
+            "reply": "At 120 degrees it would be, and opposite ones meet at 0. " + _SURE,
+        },
     ],
 }
 
