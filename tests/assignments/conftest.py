@@ -15,6 +15,6 @@ def walls():
 def short(monkeypatch):
     """What takes long is stopped early; START stays, for other tests share the processor."""
     monkeypatch.setattr(session, "CELL", 4.0)
-    monkeypatch.setattr(session, "CALL", 3.0)
+    monkeypatch.setattr(session, "CALL", 5.0)
     monkeypatch.setattr(session, "GRACE", 4.0)
     monkeypatch.setattr(process, "GRACE", 4.0)
