@@ -4,11 +4,19 @@ import pytest
 
 from vbook.assign import process, sandbox, session
 
+pytest.register_assert_rewrite("mistakes")
+
 
 @pytest.fixture(scope="session")
 def walls():
     if trouble := sandbox.missing():
         pytest.skip(f"no sandbox: {trouble}")
+
+
+@pytest.fixture(scope="module")
+def folder(walls, tmp_path_factory):
+    """Where submissions lie, those of a whole file of tests."""
+    return tmp_path_factory.mktemp("submissions")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""Tables of mistakes: each a change of the master in one place, with the points that it loses and a word of the feedback.
+"""Tables of mistakes, each a change of the master in one place with the points that it loses and a word of the feedback.
 
-Mistakes that can't meet share a submission, for each submission takes seconds.
+Mistakes that can't meet share a submission, for each submission takes seconds. ``Suite`` is what is tested of every assignment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import handin
+import pytest
 
 from vbook.assign.grading import Graded
+from vbook.assign.release import student_copy
+from vbook.pipeline.notebook import code_cells
 
 
 class Mistake(NamedTuple):
@@ -30,10 +33,6 @@ class Table:
     def __init__(self, name: str, rows: Sequence[tuple], meets: Mapping[str, set[str]]):
         self.name, self.rows, self.meets = name, [Mistake(*row) for row in rows], meets
         self.graded: dict[int, Graded] = {}
-
-    @property
-    def ids(self) -> list[str]:
-        return [row.what for row in self.rows]
 
     def reach(self, row: Mistake) -> set[str]:
         """Tasks whose result a mistake may change."""
@@ -58,19 +57,53 @@ class Table:
             self.graded[k] = handin.grade(folder, handin.changed(*changes, name=self.name), self.name)
         return self.graded[k]
 
-    def every_task_has_one(self) -> bool:
-        return len(set(self.ids)) == len(self.rows) and {row.task for row in self.rows} == set(handin.master(self.name).tasks)
 
-    def explained(self, row: Mistake, folder: Path) -> bool:
-        """Whether ``row`` loses exactly its points and the feedback says why; an AssertionError that shows it if not."""
-        result = self.grade(next(k for k, rows in enumerate(self.groups) if row in rows), folder)
-        lost, reasons = handin.lost(result), handin.reasons(result, row.task)
-        assert {name: lost.get(name, 0) for name in row.points} == row.points and row.word in reasons, (lost, reasons)
-        return row.task in lost
+class Suite:
+    """An assignment's tests: ``class TestA2(Suite)`` with its ``table``, and ``right``: changes into unusual right answers."""
 
-    def nothing_else_lost(self, folder: Path) -> bool:
-        """Whether each group loses the sum of its rows and not a point more; an AssertionError that shows it if not."""
-        for k, rows in enumerate(self.groups):
+    table: Table
+    right: Sequence[tuple[str, str, str]]
+
+    def pytest_generate_tests(self, metafunc):
+        if "row" in metafunc.fixturenames:
+            metafunc.parametrize("row", self.table.rows, ids=[row.what for row in self.table.rows])
+
+    def test_every_task_has_two_mistakes_each_told_from_the_others(self):
+        rows, tasks = self.table.rows, [row.task for row in self.table.rows]
+        assert len(rows) >= 30 and len({row.what for row in rows}) == len(rows) and len(self.table.groups) < 25
+        assert set(tasks) == set(handin.master(self.table.name).tasks) and min(map(tasks.count, tasks)) >= 2
+
+    @pytest.mark.slow
+    def test_a_mistake_loses_exactly_its_points_and_is_explained(self, row, folder):
+        result = self.table.grade(next(k for k, rows in enumerate(self.table.groups) if row in rows), folder)
+        lost = handin.lost(result)
+        assert row.task in lost and {name: lost.get(name, 0) for name in row.points} == row.points
+        assert row.word in handin.reasons(result, row.task)
+
+    @pytest.mark.slow
+    def test_together_they_lose_nothing_else(self, folder):
+        for k, rows in enumerate(self.table.groups):
             expected = {task: points for row in rows for task, points in row.points.items()}
-            assert handin.lost(self.grade(k, folder)) == expected
-        return bool(self.groups)
+            assert handin.lost(self.table.grade(k, folder)) == expected
+
+    @pytest.mark.parametrize("seed", ["1", "2", "another"])
+    def test_the_master_has_all_points_whatever_the_seed(self, seed, folder):
+        result = handin.grade(folder, handin.changed(name=self.table.name), self.table.name, seed)
+        assert (handin.lost(result), result.incidents) == ({}, [])
+
+    def test_right_but_unusual_answers_lose_nothing(self, folder):
+        assert len(self.right) >= 8
+        result = handin.grade(folder, handin.changed(*self.right, name=self.table.name), self.table.name)
+        assert (handin.lost(result), result.incidents) == ({}, [])
+
+    def test_the_released_copy_scores_nothing_and_stops_at_its_first_task(self, folder):
+        name = self.table.name
+        handed_out, first = student_copy(handin.master(name)), next(iter(handin.master(name).tasks))
+        result = handin.grade(folder, handed_out, name)
+        assert result.points() == 0 and result.incidents == [] and not any(outcome.begun for outcome in result.outcomes)
+        namespace = {}
+        with pytest.raises(NotImplementedError, match=f"task {first}: not begun"):
+            for cell in code_cells(handed_out):
+                if cell["id"] != f"{name.lower()}-setup":  # its %pip is for a fresh Colab
+                    exec(cell["source"], namespace)
+        assert cell["metadata"]["nbgrader"]["grade_id"] == f"check-{first}"

@@ -1,10 +1,7 @@
 """A1: classic mistakes lose exactly the points that they should, right but unusual answers lose none."""
 
 import handin
-import pytest
-from mistakes import Table
-
-pytestmark = pytest.mark.usefixtures("walls")
+from mistakes import Suite, Table
 
 # Tasks whose checks look at a task's answer too, or whose master calls it.
 MEETS = {
@@ -134,49 +131,22 @@ TWO_HEADS = ("Encoder", "nn.Sequential(*layers)", "nn.Sequential(*layers[:2])\n"
              "        self.mean, self.spread = nn.Linear(hidden, z_dim), nn.Linear(hidden, z_dim)")  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("submissions")
+class TestA1(Suite):
+    table, right = TABLE, [*(row[1:] for row in RIGHT), TWO_HEADS]
 
 
-def test_there_are_enough_mistakes_each_told_from_the_others():
-    assert len(MISTAKES) >= 30 and TABLE.every_task_has_one()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("row", TABLE.rows, ids=TABLE.ids)
-def test_a_mistake_loses_exactly_its_points_and_is_explained(row, folder):
-    assert TABLE.explained(row, folder)
-
-
-@pytest.mark.slow
-def test_together_they_lose_nothing_else(folder):
-    assert len(TABLE.groups) < 20 and TABLE.nothing_else_lost(folder)
-
-
-def test_the_master_has_all_points_whatever_the_seed(folder):
-    for seed in ("1", "2", "another"):
-        result = handin.grade(folder, handin.changed(), seed=seed)
-        assert (handin.lost(result), result.incidents) == ({}, [])
-
-
-def test_right_but_unusual_answers_lose_nothing(folder):
-    result = handin.grade(folder, handin.changed(*(row[1:] for row in RIGHT), TWO_HEADS))
-    assert (handin.lost(result), result.incidents) == ({}, [])
-
-
-def test_checks_deleted_moved_or_weakened_change_nothing(folder):
+def test_checks_deleted_moved_or_weakened_change_nothing(walls, tmp_path):
     notebook = handin.changed(("check-kl", "[0, 5]", "kl(mu_try, log_var_try)"))
     notebook["cells"] = [cell for cell in notebook["cells"] if cell["id"] != "a1-check-draw"]
     for cell in notebook["cells"]:
         if cell["id"] in ("a1-generate", "a1-check-train"):
             cell["metadata"].pop("nbgrader")
-    result = handin.grade(folder, notebook)
+    result = handin.grade(tmp_path, notebook)
     assert handin.lost(result) == {} and "check-kl, check-draw" in result.incidents[0]
 
 
-def test_a_function_written_into_a_check_cell_counts(folder):
+def test_a_function_written_into_a_check_cell_counts(walls, tmp_path):
     notebook = handin.changed(
         ("kl", "def kl(", "def unused("), ("check-kl", "", "def kl(mu, log_var):\n    return unused(mu, log_var)")
     )
-    assert handin.lost(handin.grade(folder, notebook)) == {}
+    assert handin.lost(handin.grade(tmp_path, notebook)) == {}

@@ -1,13 +1,6 @@
 """A2: classic mistakes lose exactly the points that they should, right but unusual answers lose none."""
 
-import handin
-import pytest
-from mistakes import Table
-
-from vbook.assign.release import student_copy
-from vbook.pipeline.notebook import code_cells
-
-pytestmark = pytest.mark.usefixtures("walls")
+from mistakes import Suite, Table
 
 # (what, task, old, new, points lost by task, a word of the feedback)
 MISTAKES = [
@@ -168,44 +161,5 @@ RIGHT = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("submissions")
-
-
-def test_there_are_enough_mistakes_each_told_from_the_others():
-    assert len(MISTAKES) >= 60 and TABLE.every_task_has_one()
-    assert min(sum(row.task == task for row in TABLE.rows) for task in handin.master("A2").tasks) >= 2
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("row", TABLE.rows, ids=TABLE.ids)
-def test_a_mistake_loses_exactly_its_points_and_is_explained(row, folder):
-    assert TABLE.explained(row, folder)
-
-
-@pytest.mark.slow
-def test_together_they_lose_nothing_else(folder):
-    assert len(TABLE.groups) < 20 and TABLE.nothing_else_lost(folder)
-
-
-def test_the_master_has_all_points_whatever_the_seed(folder):
-    for seed in ("1", "2", "another"):
-        result = handin.grade(folder, handin.changed(name="A2"), "A2", seed=seed)
-        assert (handin.lost(result), result.incidents) == ({}, [])
-
-
-def test_right_but_unusual_answers_lose_nothing(folder):
-    result = handin.grade(folder, handin.changed(*(row[1:] for row in RIGHT), name="A2"), "A2")
-    assert (handin.lost(result), result.incidents) == ({}, [])
-
-
-def test_the_released_copy_scores_nothing_and_stops_at_its_first_task(folder):
-    handed_out = student_copy(handin.master("A2"))
-    result = handin.grade(folder, handed_out, "A2")
-    assert result.points() == 0 and result.incidents == [] and not any(outcome.begun for outcome in result.outcomes)
-    namespace = {}
-    with pytest.raises(NotImplementedError, match="task best_discriminator: not begun"):
-        for cell in code_cells(handed_out):
-            if cell["id"] != "a2-setup":  # its %pip is for a fresh Colab
-                exec(cell["source"], namespace)
+class TestA2(Suite):
+    table, right = TABLE, [row[1:] for row in RIGHT]

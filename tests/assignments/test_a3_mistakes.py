@@ -1,12 +1,6 @@
 """A3: classic mistakes lose exactly the points that they should, right but unusual answers lose none."""
 
-import handin
-import pytest
-from mistakes import Table
-
-from vbook.assign.release import student_copy
-
-pytestmark = pytest.mark.usefixtures("walls")
+from mistakes import Suite, Table
 
 # Tasks whose checks look at a task's answer too, or whose master calls it.
 MEETS = {
@@ -164,37 +158,5 @@ TWO_HEADS = ("ScaleShift", "nn.init.zeros_(self.net[-1].weight)\n        nn.init
              "            nn.init.zeros_(p)")  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("submissions")
-
-
-def test_there_are_enough_mistakes_each_told_from_the_others():
-    assert len(MISTAKES) >= 30 and TABLE.every_task_has_one()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("row", TABLE.rows, ids=TABLE.ids)
-def test_a_mistake_loses_exactly_its_points_and_is_explained(row, folder):
-    assert TABLE.explained(row, folder)
-
-
-@pytest.mark.slow
-def test_together_they_lose_nothing_else(folder):
-    assert len(TABLE.groups) < 25 and TABLE.nothing_else_lost(folder)
-
-
-def test_the_master_has_all_points_whatever_the_seed(folder):
-    for seed in ("1", "2", "another"):
-        result = handin.grade(folder, handin.changed(name="A3"), "A3", seed)
-        assert (handin.lost(result), result.incidents) == ({}, [])
-
-
-def test_right_but_unusual_answers_lose_nothing(folder):
-    result = handin.grade(folder, handin.changed(*(row[1:] for row in RIGHT), TWO_HEADS, name="A3"), "A3")
-    assert (handin.lost(result), result.incidents) == ({}, [])
-
-
-def test_the_released_copy_scores_nothing(folder):
-    result = handin.grade(folder, student_copy(handin.master("A3")), "A3")
-    assert result.points() == 0 and result.incidents == [] and not any(outcome.begun for outcome in result.outcomes)
+class TestA3(Suite):
+    table, right = TABLE, [*(row[1:] for row in RIGHT), TWO_HEADS]

@@ -1,13 +1,6 @@
 """A4: classic mistakes lose exactly the points that they should, right but unusual answers lose none."""
 
-import handin
-import pytest
-from mistakes import Table
-
-from vbook.assign.release import student_copy
-from vbook.pipeline.notebook import code_cells
-
-pytestmark = pytest.mark.usefixtures("walls")
+from mistakes import Suite, Table
 
 # Tasks whose checks look at a task's answer too, or whose master calls it.
 MEETS = {"kl": {"bound_terms"}}
@@ -174,45 +167,5 @@ RIGHT = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("submissions")
-
-
-def test_there_are_enough_mistakes_each_told_from_the_others():
-    tasks = [row.task for row in TABLE.rows]
-    assert len(MISTAKES) >= 30 and TABLE.every_task_has_one() and min(map(tasks.count, tasks)) >= 2
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("row", TABLE.rows, ids=TABLE.ids)
-def test_a_mistake_loses_exactly_its_points_and_is_explained(row, folder):
-    assert TABLE.explained(row, folder)
-
-
-@pytest.mark.slow
-def test_together_they_lose_nothing_else(folder):
-    assert len(TABLE.groups) < 20 and TABLE.nothing_else_lost(folder)
-
-
-def test_the_master_has_all_points_whatever_the_seed(folder):
-    for seed in ("1", "2", "another"):
-        result = handin.grade(folder, handin.changed(name="A4"), "A4", seed)
-        assert (handin.lost(result), result.incidents) == ({}, [])
-
-
-def test_right_but_unusual_answers_lose_nothing(folder):
-    result = handin.grade(folder, handin.changed(*(row[1:] for row in RIGHT), name="A4"), "A4")
-    assert (handin.lost(result), result.incidents) == ({}, [])
-
-
-def test_the_released_copy_scores_nothing_and_stops_at_its_first_task(folder):
-    handed_out = student_copy(handin.master("A4"))
-    result = handin.grade(folder, handed_out, "A4")
-    assert result.points() == 0 and result.incidents == [] and not any(outcome.begun for outcome in result.outcomes)
-    namespace = {}
-    with pytest.raises(NotImplementedError, match="task posterior: not begun"):
-        for cell in code_cells(handed_out):
-            if cell["id"] != "a4-setup":  # its %pip is for a fresh Colab
-                exec(cell["source"], namespace)
-    assert cell["metadata"]["nbgrader"]["grade_id"] == "check-posterior"
+class TestA4(Suite):
+    table, right = TABLE, [row[1:] for row in RIGHT]

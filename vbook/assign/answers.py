@@ -2,7 +2,7 @@
 
 import re
 
-from vbook.assign.master import Master, graded
+from vbook.assign.master import Master, flat, graded
 from vbook.assign.release import ANSWER
 from vbook.pipeline.notebook import sections
 
@@ -27,7 +27,7 @@ def answers(notebook: dict, master: Master) -> tuple[dict[str, str], list[str]]:
     Further Markdown cells count for the question before them. A notebook that lost its metadata is read by the questions' texts.
     """
     texts = asked(master)
-    given = {_flat(cell["source"]) for cell in master.notebook["cells"] if cell["cell_type"] == "markdown"}
+    given = {flat(cell["source"]) for cell in master.notebook["cells"] if cell["cell_type"] == "markdown"}
     ids = {id(cell): known["grade_id"] for cell, known in graded(notebook) if known["grade_id"] in texts}
     parts: dict[str, list[str]] = {}
     current = None
@@ -41,7 +41,7 @@ def answers(notebook: dict, master: Master) -> tuple[dict[str, str], list[str]]:
             current, text = name, text.removeprefix(texts[name])
             if not text:
                 continue
-        elif current is None or _flat(text) in given:
+        elif current is None or flat(text) in given:
             continue
         parts.setdefault(current, []).append("" if text == ANSWER else text.removeprefix(ANSWER).strip())
     found = {name: "\n\n".join(filter(None, parts.get(name, []))) for name in texts}
@@ -60,7 +60,3 @@ def _first_words(question: str) -> str:
     while many < len(words) and any(" ".join(words[:many]).count(mark) % 2 for mark in "$*"):  # no formula is cut
         many += 1
     return " ".join(words[:many]) + (" …" if many < len(words) else "")
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())

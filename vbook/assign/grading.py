@@ -10,7 +10,7 @@ from pathlib import Path
 from vbook.assign import sandbox
 from vbook.assign.answers import answers
 from vbook.assign.cells import CELL
-from vbook.assign.master import Check, Master, graded, only_defines
+from vbook.assign.master import Check, Master, flat, graded, only_defines
 from vbook.assign.session import Session, Trouble, clean
 from vbook.checks import CheckFailed
 from vbook.errors import VbookError
@@ -99,7 +99,7 @@ def runnable(notebook: dict, master: Master) -> list[tuple[str, str, bool]]:
         if cell["cell_type"] == "code" and cell["source"].strip():
             known = cell["metadata"].get("nbgrader")
             name = known.get("grade_id") if isinstance(known, dict) else None
-            given = name in ids if isinstance(name, str) else " ".join(cell["source"].split()) in texts
+            given = name in ids if isinstance(name, str) else flat(cell["source"]) in texts
             cells.append((f"{CELL} {number}>", cell["source"], not given))
     return cells
 
@@ -145,6 +145,6 @@ def _others(place: Path) -> str:
 
 def _changed(notebook: dict, master: Master) -> list[str]:
     """Ids of public checks that don't stand in ``notebook`` as they were handed out."""
-    there = {" ".join(cell["source"].split()) for cell in notebook["cells"] if cell["cell_type"] == "code"}
+    there = {flat(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"}
     released = [(cell, known) for cell, known in graded(master.notebook) if known["grade"] and not known["solution"]]
-    return [known["grade_id"] for cell, known in released if " ".join(cell["source"].split()) not in there]
+    return [known["grade_id"] for cell, known in released if flat(cell["source"]) not in there]

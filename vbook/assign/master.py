@@ -120,7 +120,12 @@ def only_defines(notebook: dict) -> tuple[set[str], set[str]]:
         for cell, known in graded(notebook)
         if cell["cell_type"] == "code" and (known["grade"] or "experiment" in tags(cell))
     ]
-    return {known["grade_id"] for _, known in given}, {" ".join(cell["source"].split()) for cell, _ in given}
+    return {known["grade_id"] for _, known in given}, {flat(cell["source"]) for cell, _ in given}
+
+
+def flat(text: str) -> str:
+    """``text`` on one line: what an editor did to its spaces doesn't count."""
+    return " ".join(text.split())
 
 
 def _folder() -> Path:
