@@ -6,6 +6,7 @@ import json
 import subprocess
 
 import pytest
+import torch
 
 from vbook import paths
 from vbook.errors import VbookError
@@ -153,6 +154,20 @@ def test_weights_travel_with_a_record_that_is_a_result(tiny, tmp_path):
     outcome.record = dataclasses.replace(outcome.record, profile="laptop")
     record = registry.keep(outcome, tmp_path, tmp_path / "weights")
     assert sorted(f.name for f in (tmp_path / "weights").iterdir()) == sorted(a["file"] for a in record.artefacts.values())
+
+
+def test_pictures_stand_beside_the_record_of_a_network_that_is_not_kept(tiny, tmp_path):
+    outcome = run(tiny)
+    outcome.architecture, outcome.drawings = None, {"samples": torch.rand(3, 64)}
+    for profile, files in {
+        "smoke": ["ch00-tiny.smoke.json"],
+        "laptop": ["ch00-tiny.laptop.json", "ch00-tiny.laptop.png"],
+    }.items():
+        outcome.record = dataclasses.replace(outcome.record, profile=profile)
+        record = registry.keep(outcome, tmp_path / profile, tmp_path / "weights")
+        assert sorted(f.name for f in (tmp_path / profile).iterdir()) == [f"ch00-tiny.{profile}.{ending}" for ending in endings]
+        assert bool(record.pictures) == (profile == "laptop")
+    assert record.pictures["shows"] == [{"name": "samples", "key": None, "count": 3}]
 
 
 def test_digest_follows_code_and_settings_but_not_words(tiny):

@@ -14,6 +14,7 @@ from vbook import paths
 from vbook.errors import VbookError
 from vbook.results import Record, save_record
 from vbook.results.kinds import is_a
+from vbook.results.pictures import save_pictures
 from vbook.results.record import PARTS, check_record, written
 from vbook.results.weights import save_weights
 
@@ -146,7 +147,10 @@ def check_places(record_id: str, weights: Path) -> None:
 
 
 def keep(outcome, records: Path, weights: Path) -> Record:
-    """Write the record of ``outcome`` into ``records`` and the weights that pages need, if it has any, into ``weights``."""
+    """Write the record of ``outcome`` into ``records`` and the weights that pages need, if it has any, into ``weights``.
+
+    Of a network without an ``architecture`` to rebuild it from, one too big for pages, the record keeps what it has drawn.
+    """
     record = outcome.record
     check_record(record)
     # All are written before the first is put in its place, and the record, which vouches for the weights, comes last.
@@ -155,5 +159,8 @@ def keep(outcome, records: Path, weights: Path) -> Record:
             names = record.experiment, record.profile
             artefacts = save_weights(outcome.model, *names, outcome.architecture, weights, files)
             record = outcome.record = dataclasses.replace(record, artefacts=artefacts)
+        elif outcome.drawings and record.profile != "smoke":
+            pictures = save_pictures(outcome.drawings, record.id, outcome.shape, records, files)
+            record = outcome.record = dataclasses.replace(record, pictures=pictures)
         save_record(record, records, last)
     return record

@@ -90,6 +90,7 @@ class Outcome:
     seeds: list[int] | None = None
     drawn: str | None = None
     weights: str | None = None  # a digest of the model's, when it was finished
+    shape: tuple | None = None  # of an image among its drawings, (height, width)
 
     def __repr__(self) -> str:
         return f"Outcome({', '.join(self.metrics)})"
@@ -195,6 +196,7 @@ def _run(id: str, profile: str, seed: int, device: str, data_root, progress: boo
         except Interrupted:
             outcome = Outcome({}, interrupted=True)
         spent = now.seconds()
+    outcome.shape = setup.train.shape
     inputs = [FINISHED[arguments(name, profile, seed, device, data_root)].record for name in setup.inputs]
     here, there = _describe(device), sorted({record.device for record in inputs})
     code["dirty"] = worst(now.dirty, *(record.dirty for record in inputs))  # what earlier sittings and inputs ran is part of this

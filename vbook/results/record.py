@@ -30,6 +30,7 @@ class Record:
 
     ``metrics`` maps a name to ``{"mean", "standard_error", "n", "unit"}``; the standard error is that of the mean over ``n``
     values (data points, or what ``"over"`` names: seeds, blocks of estimates). ``series`` maps a name to a list of numbers.
+    ``pictures`` names what a network that is too big to be kept has drawn (``vbook.results.pictures``).
     ``inputs`` maps the experiments whose models it measured to their digests; ``steps`` and the time leave these out. The time
     is that of all sittings of a run that was resumed (of its inputs only what a sitting that was cut off spent on them).
     ``carried`` lists the changes of code that the record has outlived because a run of the same experiment at another profile,
@@ -45,6 +46,7 @@ class Record:
     settings: dict
     series: dict = field(default_factory=dict)
     artefacts: dict = field(default_factory=dict)
+    pictures: dict = field(default_factory=dict)
     status: str = "complete"
     reason: str | None = None
     inputs: dict = field(default_factory=dict)
@@ -182,6 +184,12 @@ def _check(record: Record) -> None:
         expect_keys("carried", step, witness=str, commit=str)
     if record.artefacts and record.artefacts.keys() not in (set(PARTS), {"decoder"}):
         raise ValueError(f"artefacts: {', '.join(record.artefacts)} where {' and '.join(PARTS)}, or the decoder alone, belong")
+    if record.pictures:
+        expect_keys("pictures", record.pictures, file=str, sha256=str, shape=list, shows=list)
+        if record.pictures["file"] != f"{record.id}.png":
+            raise ValueError(f"pictures, file: {record.pictures['file']!r} where {record.id}.png belongs")
+        for shown in record.pictures["shows"]:
+            expect_keys("pictures, shows", shown, name=str, key=int | str | None, count=int)
     for name, entry in record.artefacts.items():
         expect_keys(f"artefacts, {name}", entry, file=str, sha256=str, architecture=dict)
         if Path(entry["file"]).name != entry["file"]:
