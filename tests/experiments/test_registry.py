@@ -158,7 +158,7 @@ def test_weights_travel_with_a_record_that_is_a_result(tiny, tmp_path):
 
 def test_pictures_stand_beside_the_record_of_a_network_that_is_not_kept(tiny, tmp_path):
     outcome = run(tiny)
-    outcome.architecture, outcome.drawings = None, {"samples": torch.rand(3, 64)}
+    outcome.architecture, outcome.drawings = None, {"samples": torch.rand(3, 784)}
     for profile, endings in {"smoke": ["json"], "laptop": ["json", "png"]}.items():
         outcome.record = dataclasses.replace(outcome.record, profile=profile)
         record = registry.keep(outcome, tmp_path / profile, tmp_path / "weights")
