@@ -64,6 +64,11 @@ def halves(setup: Setup) -> tuple[Tensor, Tensor]:
     return x[: setup.images], x[setup.images : setup.images + setup.held]
 
 
+def moved_test(setup: Setup) -> Tensor:
+    """The test images, moved as those of the training are."""
+    return shifted(setup.test.x, setup.train.shape, torch.Generator(setup.device).manual_seed(setup.seed))
+
+
 TEMPLATE = dict(pairs=4, hidden=1_024, batch_size=128, lr=1e-3, images=40_000, held=10_000)
 
 
@@ -111,7 +116,7 @@ def flow(setup: Setup) -> Outcome:
     metrics = {"bits_train": {"mean": bits_per_dim(history.rows[-1]["train"], dims), "unit": "bits/dim"}}
     metrics |= {f"bits_{name}": bits(per_datapoint(model, held, one), dims) for name, one in ways.items()}
     metrics |= {"bits_untrained": bits(start, dims)} | there_and_back(model, held[:1_000], setup.seed)
-    metrics |= worth(Judge(setup, 10_000), drawn(model, z), setup.test.x)
+    metrics |= worth(Judge(setup, 10_000), drawn(model, z), setup.test.x, moved_test(setup))
     drawings = {"samples": taken, "between": between(model, held)}
     return Outcome(metrics, series, model, None, drawings, **counts)
 

@@ -9,6 +9,7 @@ from torch.nn.functional import logsigmoid
 from vbook.adversarial import non_saturating, play
 from vbook.experiments.chapter12.protocol import both_parts
 from vbook.experiments.chapter13.judge import Judge, shares, worth
+from vbook.experiments.entries import over_seeds
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
 from vbook.models import GAN
@@ -75,9 +76,10 @@ TEMPLATE = dict(z_dim=100, sizes=(128, 256, 512, 1024), judges=(512, 256), batch
 def gan(setup: Setup) -> Outcome:
     """Both players at once with Adam 2e-4, decays 0.5 and 0.999, and dropout in the discriminator (see HOW).
 
-    ``value`` is the mean value of the game in the last epoch, ``loss_discriminator`` its negative, ``loss_generator`` the mean of
-    −log D(G(z)). ``draws`` images are weighed (see ``judge.worth``); ``judged`` is the accuracy of the classifier. Drawn are 25
-    images at the start, halfway and at the end, and nine on the way between two classes.
+    ``value`` is the mean value of the game over the last tenth of the epochs, ``loss_discriminator`` its negative,
+    ``loss_generator`` the mean of −log D(G(z)) over draws at the ends of the same epochs. ``draws`` images are weighed (see
+    ``judge.worth``); ``judged`` is the accuracy of the classifier. Drawn are 25 images at the start, halfway and at the end, and
+    nine on the way between two classes.
     """
     taken, half = {}, setup.epochs // 2
 
@@ -97,11 +99,14 @@ def gan(setup: Setup) -> Outcome:
     if history.interrupted:
         return Outcome({}, series, interrupted=True, **counts)
     judge, draws = Judge(setup, 10_000), model.pictures(latents(setup, setup.draws, model))
-    last = history.rows[-1]
+    late = -max(1, setup.epochs // 10)
+    by_epoch = {
+        name: torch.tensor(history.column(key)[late:]).double() for name, key in (("value", "train"), ("generator", "generator"))
+    }
     metrics = {
-        "value": {"mean": last["train"], "unit": "nats"},
-        "loss_discriminator": {"mean": -last["train"], "unit": "nats"},
-        "loss_generator": {"mean": last["generator"], "unit": "nats"},
+        "value": over_seeds(by_epoch["value"]) | {"over": "epochs"},
+        "loss_discriminator": over_seeds(-by_epoch["value"]) | {"over": "epochs"},
+        "loss_generator": over_seeds(by_epoch["generator"]) | {"over": "epochs"},
         "judged": {"mean": judge.accuracy, "unit": "of the test images"},
     }
     metrics |= worth(judge, draws, setup.test.x)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from vbook import data
+from vbook.evaluation import summarize
 from vbook.experiments.setup import Setup
 
 CLASSES = 10
@@ -52,26 +53,41 @@ def coverage(classes: Tensor) -> dict:
     }
 
 
-def told_apart(real: Tensor, drawn: Tensor) -> float:
-    """The accuracy of the nearest neighbour, itself left out, at telling real (N, D) from drawn images (N, D).
-
-    ½ if nothing tells them apart (Lopez-Paz and Oquab 2017); 1 if each has only its like about it; below ½ where drawn images
-    are copies of real ones.
-    """
+def among_their_like(real: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+    """1 where the image nearest to one, itself left out, is of its kind, else 0; real (N, D), drawn (M, D) -> (N,), (M,)."""
     from sklearn.neighbors import NearestNeighbors
 
     both = torch.cat([real, drawn]).detach().cpu().numpy()
     nearest = NearestNeighbors(n_neighbors=1).fit(both).kneighbors(return_distance=False)[:, 0]
     is_real = torch.arange(len(both)) < len(real)
-    return (is_real[torch.from_numpy(nearest)] == is_real).double().mean().item()
+    hits = (is_real[torch.from_numpy(nearest)] == is_real).double()
+    return hits[: len(real)], hits[len(real) :]
 
 
-def worth(judge: Judge, draws: Tensor, real: Tensor) -> dict:
+def told_apart(real: Tensor, drawn: Tensor) -> float:
+    """The accuracy of the nearest neighbour at telling real (N, D) from drawn images (N, D).
+
+    ½ if nothing tells them apart (Lopez-Paz and Oquab 2017); 1 if each has only its like about it; below ½ where drawn images
+    are copies of real ones.
+    """
+    return torch.cat(among_their_like(real, drawn)).mean().item()
+
+
+def worth(judge: Judge, draws: Tensor, real: Tensor, moved: Tensor | None = None) -> dict:
     """Entries of a record for drawn images (N, D) beside ``real`` ones (M, D): ``coverage``, and ``told_apart`` on pairs.
 
-    ``told_apart_real`` is what the same test says of two halves of the real images.
+    ``real_among_real`` and ``drawn_among_drawn`` are its two halves, which can miss ½ to either side of it. ``told_apart_real``
+    is what the same test says of two halves of the real images; ``told_apart_moved`` says it where the second half is taken from
+    ``moved`` (M, D), real images as a model saw them that was trained on moved ones. Errors are as if images were independent of
+    each other. ``largest_class_real`` is what the judge finds among the real images.
     """
     pairs = min(len(draws), len(real) // 2, 1_000)
-    apart = {"told_apart": (real[:pairs], draws[:pairs]), "told_apart_real": (real[:pairs], real[pairs : 2 * pairs])}
-    entries = {name: {"mean": told_apart(*both), "n": 2 * pairs, "unit": "of the images"} for name, both in apart.items()}
+    others = {"": draws[:pairs], "_real": real[pairs : 2 * pairs]}
+    if moved is not None:
+        others["_moved"] = moved[pairs : 2 * pairs]
+    hits = {name: among_their_like(real[:pairs], other) for name, other in others.items()}
+    parts = {f"told_apart{name}": torch.cat(both) for name, both in hits.items()}
+    parts |= dict(zip(("real_among_real", "drawn_among_drawn"), hits[""], strict=True))
+    entries = {name: summarize(values).metric("of the images") for name, values in parts.items()}
+    entries["largest_class_real"] = coverage(judge.classes(real))["largest_class"]
     return coverage(judge.classes(draws)) | entries
