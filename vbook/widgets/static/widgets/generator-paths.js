@@ -29,7 +29,7 @@ export function draws(seed, count, dims) {
 export function generatorPaths(host) {
   const { payload } = host, { dims, typical } = payload;
   const whole = (low, high) => (v) => Number.isInteger(v) && v >= low && v <= high;
-  const get = reader(host, { seed: payload.seed, a: 0, b: 1, t: 0.5, path: "straight" }, { seed: whole(0, 9999), a: whole(0, COUNT - 1), b: whole(0, COUNT - 1), t: between(0, 1), path: oneOf(PATHS) });
+  const get = reader(host, { seed: payload.seed, a: 4, b: 5, t: 0.5, path: "straight" }, { seed: whole(0, 9999), a: whole(0, COUNT - 1), b: whole(0, COUNT - 1), t: between(0, 1), path: oneOf(PATHS) });
   let made = null, decode = null, films = null;
 
   const axes = plot(BOX, [0, 1], [0, 6]);
