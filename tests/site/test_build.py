@@ -106,7 +106,7 @@ def test_an_unknown_profile_is_refused(book):
 def quick(book, monkeypatch):
     """A book whose pages are made without Sphinx."""
 
-    def make(work):
+    def make(work, data):
         made = work / "sphinx" / "html"
         made.mkdir(parents=True, exist_ok=True)
         (made / "index.html").write_text((work / "stage" / "book" / "index.md").read_text())
@@ -176,10 +176,10 @@ def test_a_site_of_ours_is_replaced_and_what_others_put_into_it_is_not(quick, tm
 def test_what_appears_during_the_build_is_kept(quick, monkeypatch):
     make, out = build._make, quick / "docs"
 
-    def meanwhile(work):
+    def meanwhile(work, data):
         out.mkdir()
         (out / "mine.txt").write_text("mine")
-        return make(work)
+        return make(work, data)
 
     monkeypatch.setattr(build, "_make", meanwhile)
     with pytest.raises(VbookError, match=r"holds mine\.txt"):
@@ -190,7 +190,7 @@ def test_what_appears_during_the_build_is_kept(quick, monkeypatch):
 def test_two_sites_each_know_what_they_were_made_from(quick, monkeypatch):
     for out in (None, quick / "docs"):
         build_site(top=quick, out=out)
-    monkeypatch.setattr(build, "_make", lambda work: pytest.fail("built again"))
+    monkeypatch.setattr(build, "_make", lambda *args: pytest.fail("built again"))
     for out in (None, quick / "docs"):
         build_site(top=quick, out=out)
     (quick / "docs" / "index.html").write_text("by hand")
@@ -220,7 +220,7 @@ def _pages(top):
 
 @pytest.mark.slow
 def test_nothing_changed_nothing_done(own_book, monkeypatch):
-    monkeypatch.setattr(build, "_make", lambda work: pytest.fail("built again"))
+    monkeypatch.setattr(build, "_make", lambda *args: pytest.fail("built again"))
     build_site(top=own_book)
 
 
@@ -295,7 +295,7 @@ def test_a_broken_list_is_told_in_its_own_words_before_anything_is_built(book, m
     def broken():
         raise VbookError(f"{name}: this is wrong with it")
 
-    monkeypatch.setattr(build, "_make", lambda work: pytest.fail("built"))
+    monkeypatch.setattr(build, "_make", lambda *args: pytest.fail("built"))
     monkeypatch.setattr(build.vendor, "modules", lambda: None)
     monkeypatch.setattr(build, "stage", lambda *args: [])
     monkeypatch.setattr(build, "_inputs", lambda *args: "inputs")

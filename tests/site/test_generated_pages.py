@@ -10,7 +10,7 @@ import pytest
 from vbook.errors import VbookError
 from vbook.ledger import Entry, Erratum, Ledger, Verdict
 from vbook.results import Record
-from vbook.site import errata_page, pages, results_page
+from vbook.site import build, errata_page, pages, results_page
 from vbook.site.build import build_site
 
 CHAPTER = "chapters/02-variational-autoencoders.ipynb"
@@ -257,6 +257,20 @@ def book(tmp_path, monkeypatch):
     monkeypatch.setattr(results_page, "verdicts", lambda: [replace(JUDGED, word="not run", record=None)])
     monkeypatch.setattr(results_page, "records", dict)
     return top
+
+
+@pytest.mark.slow
+def test_pages_made_from_data_are_read_again_when_the_data_change(book, monkeypatch):
+    read, judged = [], results_page.verdicts
+    monkeypatch.setattr(results_page, "verdicts", lambda: read.append("results") or judged())
+    build_site(top=book)
+    assert read == ["results"] * 2
+    (book / CHAPTER).write_text(notebook().replace("1. Draw.", "1. Draw one word more."), encoding="utf-8")
+    site = build_site(top=book)
+    assert "Draw one word more" in (site / CHAPTER).with_suffix(".html").read_text(encoding="utf-8") and len(read) == 2
+    monkeypatch.setattr(build.inputs, "of_data", lambda top: "other data")
+    build_site(top=book)
+    assert len(read) == 4
 
 
 @pytest.mark.slow

@@ -25,15 +25,16 @@ class Verdict:
 def verdicts() -> list[Verdict]:
     """The verdict on every target, in the order of ``targets.yml``."""
     known = records()
-    return [_verdict_on(target, known) for target in targets().values()]
+    stale = {id for id, record in known.items() if record.status == "complete" and changed(record)}
+    return [_verdict_on(target, known, stale) for target in targets().values()]
 
 
-def _verdict_on(target: dict, known: dict[str, Record]) -> Verdict:
+def _verdict_on(target: dict, known: dict[str, Record], stale: set[str]) -> Verdict:
     record_id, _, metric = (target.get("record") or "").rpartition("/")
     record = known.get(record_id)
     if record is None or metric not in record.metrics:
         if record_id:
-            _check_answer(target, record_id.rpartition(".")[0], metric, known)
+            _check_answer(target, record_id.rpartition(".")[0], metric, known, stale)
         return Verdict(target, "not run")
     entry = record.metrics[metric]
     word, difference, tolerance = verdict(
@@ -46,19 +47,19 @@ def _verdict_on(target: dict, known: dict[str, Record]) -> Verdict:
     )
     if record.status != "complete":
         word = "partial"
-    elif changed(record):
+    elif record.id in stale:
         word = "stale"
     return Verdict(target, word, difference, tolerance, record, metric)
 
 
-def _check_answer(target: dict, name: str, metric: str, known: dict[str, Record]) -> None:
+def _check_answer(target: dict, name: str, metric: str, known: dict[str, Record], stale: set[str]) -> None:
     """VbookError for a target that no run can answer: of an unknown experiment, or with a metric that its records lack."""
     from vbook.experiments import experiments
 
     if name not in experiments():
         raise VbookError(f"targets.yml, {target['id']!r}: the book has no experiment {name!r}{nearest(name, experiments())}")
     for record in known.values():  # of any profile: all have the same metrics
-        current = record.experiment == name and record.status == "complete" and not changed(record)
+        current = record.experiment == name and record.status == "complete" and record.id not in stale
         if current and metric not in record.metrics:
             hint = nearest(metric, record.metrics)
             raise VbookError(f"targets.yml, {target['id']!r}: record {record.id!r} has no metric {metric!r}{hint}")

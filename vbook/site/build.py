@@ -1,13 +1,11 @@
 """``vbook build``: stage the executed notebooks, let Jupyter Book make the site, and put it in place only when it is whole."""
 
 import contextlib
-import hashlib
 import io
 import json
 import re
 import shutil
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 from vbook import paths
@@ -17,7 +15,8 @@ from vbook.pipeline import chapters as chapters_of_book
 from vbook.pipeline import notebook
 from vbook.profiles import check_profile
 from vbook.results import records, targets
-from vbook.site import digest, vendor
+from vbook.site import inputs, vendor
+from vbook.site.generated import DATA
 
 LEFT_OUT = {"results", "weights", ".ipynb_checkpoints"}
 STATE = ".vbook-site.json"  # in the site: what it was made from and its files, so that only what we made is ever replaced
@@ -80,7 +79,7 @@ def _build(top: Path, work: Path, out: Path, profile: str, chapters) -> None:
     if not out.is_dir() or _read_state(out) != {"inputs": wanted, "files": _inventory(out)}:
         ledger(), errata(), targets(), records()  # what is wrong with one of them is told before Sphinx starts, in its own words
         with paths.blamed(work / "sphinx"):
-            made = _make(work)
+            made = _make(work, inputs.of_data(top))
         _check_place(out, work)  # again, for building takes its time
         with paths.blamed(out):
             _put(made, out, wanted)
@@ -127,13 +126,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _inputs(top: Path, staged: Path) -> str:
     """The digest of all that the site depends on."""
-    files = sorted(file for file in staged.rglob("*") if file.is_file())
-    files += [top / name for name in ("pyproject.toml", "package-lock.json") if (top / name).is_file()]
-    files += sorted((top / "book" / "results").glob("*.json")) + sorted((Path(__file__).parent / "static").iterdir())
-    files += sorted(Path(__file__).parents[1].rglob("*.py"))  # the page on the code shows all of it
-    parts = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files]
-    parts += [digest(), *(f"{name} {version(name)}" for name in ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme"))]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return inputs.digest_of(sorted(file for file in staged.rglob("*") if file.is_file()), inputs.of_data(top))
 
 
 def _files(out: Path) -> list[Path]:
@@ -156,8 +149,8 @@ def _read_state(out: Path) -> dict | None:
     return state if isinstance(state, dict) and isinstance(state.get("files"), dict) else None
 
 
-def _make(work: Path) -> Path:
-    """Run Jupyter Book in its own folder, kept between builds; returns the pages' folder."""
+def _make(work: Path, data: str) -> Path:
+    """Run Jupyter Book in its own folder, kept between builds; returns the pages' folder. ``data`` is the digest of its data."""
     _check_notebooks(work / "stage")
     with _no_address_grammars():
         from jupyter_book.sphinx import build_sphinx
@@ -167,6 +160,9 @@ def _make(work: Path) -> Path:
         shutil.rmtree(work / "sphinx")
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
+    kept = unfinished.with_name(DATA)
+    if not kept.is_file() or kept.read_text(encoding="utf-8") != data:
+        kept.write_text(data, encoding="utf-8")
     stage_folder, said = work / "stage", io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         result = build_sphinx(

@@ -57,8 +57,9 @@ def names(notebooks: dict[str, dict]) -> dict[str, Name]:
                 for part in taken.split(","):
                     name, _, alias = part.strip().partition(" as ")
                     known[alias or name] = (module, name)
+            words = _words(text)
             for alias, (module, name) in known.items():
-                for one in _called(file, _words(text), alias, module, name):
+                for one in _called(file, words, alias, module, name):
                     found.setdefault(f"{one.module}.{one.name}", one).uses.setdefault(file, section)
     return found
 

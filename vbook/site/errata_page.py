@@ -4,7 +4,7 @@ from docutils import nodes
 
 from vbook.ledger import Erratum, errata
 from vbook.results.target import SOURCES
-from vbook.site.generated import Page, table
+from vbook.site.generated import DataPage, table
 
 
 def groups(mistakes: tuple[Erratum, ...]) -> dict[str, list[Erratum]]:
@@ -47,7 +47,7 @@ def folded(erratum: Erratum) -> str:
     return f"~~~~{{vbook-details}} {place}\n:open: false\n\n{erratum_text(erratum)}\n\n~~~~"
 
 
-class Errata(Page):
+class Errata(DataPage):
     """``{vbook-errata}``: the counts, and a section for each part of the sources with its errata folded."""
 
     def run(self) -> list[nodes.Node]:

@@ -15,7 +15,7 @@ from vbook.site import places
 from vbook.site.citations import References
 from vbook.site.code_page import Code
 from vbook.site.errata_page import Errata
-from vbook.site.generated import Page, table
+from vbook.site.generated import DataPage, table
 from vbook.site.results_page import Results
 from vbook.site.theme import home, published
 from vbook.site.widgets import prose_form
@@ -113,7 +113,7 @@ def _entry(entry: Entry) -> list[str]:
     return [f"[{entry.label}](../{entry.where})", entry.title, code, test]
 
 
-class State(Page):
+class State(DataPage):
     """``{vbook-state}``: three lines for the home page."""
 
     def run(self) -> list[nodes.Node]:
@@ -121,7 +121,7 @@ class State(Page):
         return self.parse(state(ledger(), verdicts(), errata()))
 
 
-class Editions(Page):
+class Editions(DataPage):
     """``{vbook-editions}``: where the published book is, and its two other forms."""
 
     def run(self) -> list[nodes.Node]:
@@ -134,7 +134,7 @@ class Editions(Page):
         )
 
 
-class Coverage(Page):
+class Coverage(DataPage):
     """``{vbook-coverage} closed|open``: the counts and every closed entry, or the open ones."""
 
     required_arguments = 1
@@ -148,7 +148,7 @@ class Coverage(Page):
         return self.parse(made[self.arguments[0]])
 
 
-class Alive(Page):
+class Alive(DataPage):
     """``{vbook-widget} name`` with the picture and the words that stand in, and, as ``start``, what it shows first."""
 
     required_arguments = 1
@@ -158,7 +158,7 @@ class Alive(Page):
         """The widget's own HTML; it asks no question here."""
         if missing := {"picture", "alt"} - set(self.options):
             raise self.error(f"vbook-widget needs {' and '.join(sorted(missing))}")
-        self.env.note_reread()  # its weights may change
+        self.follow()  # its weights may change
         file = Path(self.env.doc2path(self.env.docname)).parent / self.options["picture"]
         seen = self.env.temp_data.setdefault("vbook_widgets", Counter())
         start, alt = self.options.get("start", ""), self.options["alt"]

@@ -12,7 +12,7 @@ from vbook.ledger.verdicts import WORDS, changed
 from vbook.results import Record, format_like, records, significant
 from vbook.results.references import MINUS, plain
 from vbook.results.target import MARKS, SOURCES, chapter_of, source_of
-from vbook.site.generated import Page, table
+from vbook.site.generated import DataPage, table
 
 
 def summary_table(judged: list[Verdict]) -> str:
@@ -205,7 +205,7 @@ def own_table(known: dict[str, Record], judged: list[Verdict]) -> str:
     return "\n\n".join(tables) or "None yet."
 
 
-class Results(Page):
+class Results(DataPage):
     """``{vbook-results} targets|runs|own``: one of the three parts of the results page."""
 
     required_arguments = 1
