@@ -78,7 +78,8 @@ sandbox: ## make sure that grading has a sandbox, install one if it has not; wit
 
 mutants: $(READY) ## change the formulas in a thousand ways, one at a time: do the tests notice? (about half an hour; goes on where it was)
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -e .[mutants]
-	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mutmut run --max-children $(JOBS)
+	@# without threads in the compiler: a fork has none of them, and waits for ever
+	OMP_NUM_THREADS=1 TORCHINDUCTOR_COMPILE_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mutmut run --max-children $(JOBS)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/survivors.py
 
 commit-notebooks: $(READY) ## run all chapters at smoke and write their outputs into chapters/
