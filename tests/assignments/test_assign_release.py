@@ -11,7 +11,7 @@ import pytest
 
 from vbook.assign import report
 from vbook.assign.grading import Graded, Outcome
-from vbook.assign.master import PREFIX, assemble, checks_of, graded, load, names
+from vbook.assign.master import PREFIX, assemble, checks_of, graded, load, names, place
 from vbook.assign.release import ANSWER, release, student_copy
 from vbook.errors import VbookError
 from vbook.pipeline.notebook import code_cells, dumps, read
@@ -116,6 +116,20 @@ def test_a_master_is_a_lesson(name):
 def test_release_writes_the_same_bytes_each_time(handed_out, tmp_path):
     first, second = (release(handin.master(), tmp_path / name).read_bytes() for name in ("a", "b/c"))
     assert first == second == dumps(handed_out).encode() and read(tmp_path / "a" / "A1.ipynb") == handed_out
+
+
+def test_a_file_with_answers_is_never_written_over(tmp_path):
+    master, parts = handin.master(), ("### BEGIN SOLUTION\\n    return 1", "**Model answer.** It is.", None)
+    for k, part in enumerate(parts):
+        path = tmp_path / str(k) / "A1.ipynb"
+        path.parent.mkdir()
+        path.write_text(f'{{"source": "{part}"}}') if part else path.symlink_to(place("A1"))
+        before = path.read_bytes()
+        with pytest.raises(VbookError, match="holds solutions or model answers"):
+            release(master, path.parent)
+        assert path.read_bytes() == before
+    path.unlink()
+    assert release(master, path.parent).read_bytes() == release(master, path.parent).read_bytes()
 
 
 def broken(change) -> dict:
