@@ -4,7 +4,18 @@ import numpy as np
 import torch
 from scipy.special import expit, ndtr, ndtri
 
-from vbook.assign.asking import bits, earlier, every_parameter_learns, float32, hold, network, own_or_right, several, through
+from vbook.assign.asking import (
+    bits,
+    earlier,
+    every_parameter_learns,
+    float32,
+    hold,
+    network,
+    own_or_right,
+    several,
+    shaped,
+    through,
+)
 from vbook.assign.compare import numbers, require
 from vbook.assign.master import Checks
 from vbook.assign.session import SQUARED_ERROR
@@ -48,7 +59,7 @@ def _(ask, cases):
 def _(ask, cases):
     decoder, eps, u, _ = generation(cases)
     got = numbers(ask("generate", decoder, eps, u), "the images")
-    hold(got.shape == u.shape, f"the images have shape {got.shape} instead of {u.shape}")
+    shaped(got, u.shape, "the images")
     hold(np.isin(got, (0, 1)).all() and 0 < got.mean() < 1, "pixels other than 0 and 1, or all the same")
 
 
@@ -308,7 +319,7 @@ def batch(cases, rows, size=1.0):
 def _(ask, cases):
     encoder, x = ask.make("Encoder", 12, 16, 3), batch(cases, 6)
     mu, log_var = (numbers(v, "the encoder") for v in several(ask(encoder, x), 2, "the encoder"))
-    hold(mu.shape == log_var.shape == (6, 3), f"shapes {mu.shape} and {log_var.shape} instead of (6, 3)")
+    shaped(mu, (6, 3), "mu"), shaped(log_var, (6, 3), "log_var")
     single = several(ask(encoder, x[2:3]), 2, "the encoder")
     require(single[0], mu[2:3], "an image alone, and the same image in a batch")
 
@@ -333,7 +344,7 @@ def _(ask, cases):
 def _(ask, cases):
     decoder, z = ask.make("Decoder", 3, 16, 12), float32(cases.normal(size=(2, 5, 3)))
     both = numbers(ask(decoder, z), "the decoder")
-    hold(both.shape == (2, 5, 12), f"shape {both.shape} instead of (2, 5, 12)")
+    shaped(both, (2, 5, 12), "the logits")
     require(ask(decoder, z[1]), both[1], "a draw alone, and the same among several")
 
 
@@ -509,7 +520,7 @@ def grid(n):
 def _(ask, cases):
     n = int(cases.integers(5, 12))
     got = numbers(ask("manifold_points", n), "the points")
-    hold(got.shape == (n * n, 2), f"shape {got.shape} instead of (n·n, 2)")
+    hold(got.shape == (n * n, 2), "another shape than (n·n, 2)")
     right = np.array([(a, b) for a in grid(n) for b in grid(n)])
     hold(np.isfinite(got).all(), "infinite: the inverse distribution function is infinite at 0 and 1; use (i + 1/2)/n")
     order, target = (points[np.lexsort(points.round(3).T)] for points in (got, right))
@@ -522,7 +533,7 @@ def _(ask, cases):
 def _(ask, cases):
     n = int(cases.integers(4, 9))
     got = numbers(ask("manifold_points", n), "the points")
-    hold(got.shape == (n * n, 2), f"shape {got.shape} instead of (n·n, 2)")
+    hold(got.shape == (n * n, 2), "another shape than (n·n, 2)")
     rows = got.reshape(n, n, 2)
     hold((np.diff(rows[:, :, 0], axis=1) > 0).all(), "the first latent doesn't grow from left to right")
     hold((np.diff(rows[:, :, 1], axis=0) < 0).all(), "the second latent doesn't grow from the bottom row to the top row")
