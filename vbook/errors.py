@@ -19,6 +19,10 @@ class Diverged(VbookError):
         self.step = step
 
 
+class Interrupted(VbookError):
+    """Ctrl-C in a command that says itself what it leaves behind; the exit code is 130."""
+
+
 def nearest(word: str, known) -> str:
     """A hint ``; did you mean 'mnist'?`` when ``word`` resembles one of ``known``, else the list of ``known``.
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.special import expit, log_expit, rel_entr
 
-from vbook.assign.asking import float32, hold, network, several, through
+from vbook.assign.asking import float32, hold, network, several, shaped, through
 from vbook.assign.compare import numbers, require
 from vbook.assign.master import Checks
 from vbook.assign.session import Affine
@@ -128,7 +128,7 @@ def leaky(a, slope):
 def only(arrays, *shape):
     """The one array of this shape."""
     found = [array for array in arrays if array.shape == shape]
-    words = f"{len(found)} arrays of parameters of shape {shape}, where the table of layers has one"
+    words = f"{'no array' if not found else 'several arrays'} of parameters of shape {shape}, where the table of layers has one"
     hold(len(found) == 1, words)
     return found[0]
 
@@ -175,7 +175,7 @@ def built(ask, cases, name, *sizes):
 @check("Generator", "Pixels between −1 and 1, an image for each row of noise", 3)
 def _(ask, cases):
     got = numbers(ask(built(ask, cases, "Generator", Z, H1, H2, X), float32(cases.normal(size=(60, Z)))), "the images")
-    hold(got.shape == (60, X), f"shape {got.shape} instead of (60, {X})")
+    shaped(got, (60, X), "the images")
     hold(np.abs(got).max() <= 1, "pixels beyond −1 and 1: the last layer ends in tanh")
     hold(got.min() < -0.5 and got.max() > 0.5, "pixels of one sign, or all near 0: tanh, and not a sigmoid")
 
@@ -197,7 +197,7 @@ def _(ask, cases):
 def _(ask, cases):
     discriminator, x = built(ask, cases, "Discriminator", X, H1, H2), float32(cases.normal(size=(9, X)))
     got = numbers(ask(discriminator, x), "the logits")
-    hold(got.shape == (9, 1), f"shape {got.shape} instead of (9, 1)")
+    shaped(got, (9, 1), "the logits")
     hold(np.ptp(got) > 1e-3, "the same number for every image")
     require(ask(discriminator, x[2:4]), got[2:4], "two images alone, and the same two in a batch")
 
@@ -467,7 +467,7 @@ def _(ask, cases):
     case = nets, data, _, noise = game(cases, 11, 3)
     _, history = trained(ask, *case, 4, 0.0, 0.5)
     got = numbers(history, "the history")
-    hold(got.shape == (3, 2), f"shape {got.shape} instead of one pair of numbers for each epoch, (3, 2)")
+    shaped(got, (3, 2), "the history, one pair of numbers for each epoch")
     real, fake = through(nets[1], data), through(nets[1], through(nets[0], noise))
     right = np.stack([((real - 1) ** 2).mean() + (fake**2).mean((1, 2)), ((fake - 1) ** 2).mean((1, 2))], 1)
     hold(not np.allclose(got, right[:, ::-1], rtol=1e-3), "the discriminator's loss comes first, then the generator's")
@@ -532,8 +532,8 @@ def interpolated(ask, z0, z1, steps):
 def _(ask, cases):
     (z0, z1), steps = float32(cases.normal(size=(2, 4))), int(cases.integers(4, 9))
     got = interpolated(ask, z0, z1, steps)
-    hold(got.ndim == 2 and got.shape[1] == 4, f"shape {got.shape} instead of ({steps + 2}, 4)")
-    hold(len(got) == steps + 2, f"{len(got)} images, where {steps} in between and both ends make {steps + 2}")
+    hold(got.ndim == 2 and got.shape[1] == 4, f"another shape than ({steps + 2}, 4)")
+    hold(len(got) == steps + 2, f"another number of images: {steps} in between and both ends make {steps + 2}")
     ends = np.stack([bent(z0), bent(z1)])
     hold(not np.allclose(got[[-1, 0]], ends, atol=1e-3), "the way is walked backwards: it starts at z0")
     hold(np.allclose(got[[0, -1]], ends, atol=1e-3), "the ends are not G(z0) and G(z1)")

@@ -8,7 +8,7 @@ from scipy.stats import norm
 from torch import nn
 from torch.func import jacrev, vmap
 
-from vbook.assign.asking import earlier, every_parameter_learns, float32, hold, network, own_or_right, several
+from vbook.assign.asking import earlier, every_parameter_learns, float32, hold, network, own_or_right, several, shaped
 from vbook.assign.compare import numbers, require
 from vbook.assign.master import Checks
 from vbook.assign.session import Affine
@@ -143,7 +143,7 @@ def _(ask, cases):
     for height, width in ((3, 4), (5, 3), (4, int(cases.integers(5, 9)))):
         right = chessboard(height, width)
         got = numbers(ask("masks", height, width, 2), "the masks")
-        hold(got.shape == (2, height * width), f"shape {got.shape} instead of (layers, height · width)")
+        hold(got.shape == (2, height * width), "another shape than (layers, height · width)")
         wrong = {
             "the top left pixel is kept, hence 1, in the first layer": 1 - right,
             "every row starts on the same colour: columns, not a chess board": 1 - np.tile(np.arange(width) % 2, height),
@@ -155,7 +155,7 @@ def _(ask, cases):
 def _(ask, cases):
     for layers in (1, 2, 5):
         got = numbers(ask("masks", 4, 5, layers), "the masks")
-        hold(got.shape == (layers, 20), f"shape {got.shape} instead of (layers, height · width)")
+        hold(got.shape == (layers, 20), "another shape than (layers, height · width)")
         hold(np.isin(got, (0, 1)).all() and 0 < got[0].mean() < 1, "other numbers than 0 and 1, or all the same")
         hold((got[1:] + got[:-1] == 1).all(), "a layer's mask isn't the complement of the one before")
 
@@ -527,7 +527,7 @@ def _(ask, cases):
 
 def logit_dets(ask, v, alpha) -> np.ndarray:
     _, log_det = two(ask("to_logits", v, alpha), "to_logits")
-    hold(log_det.shape == (len(v),), f"the log-determinant has shape {log_det.shape}; one number for each image is needed")
+    hold(log_det.shape == (len(v),), "the log-determinant has another shape; one number for each image is needed")
     return log_det
 
 
@@ -591,7 +591,7 @@ def level_case(cases):
 def _(ask, cases):
     _, v, h, alpha = level_case(cases)
     got = numbers(ask("to_levels", h, alpha), "the levels")
-    hold(got.shape == v.shape, f"shape {got.shape} instead of {v.shape}")
+    shaped(got, v.shape, "the levels")
     words = {"α is not undone": 256 * unit(v, alpha), "the sigmoid, which undoes the logit, is missing": h}
     words |= {"pixels between 0 and 1: multiply by 256": v / 256}
     for text, wrong in words.items():
@@ -633,7 +633,7 @@ def net_case(ask, cases, fill=True):
 def _(ask, cases):
     net, x = net_case(ask, cases)
     both = two(ask(net, x), "the network")
-    hold(all(part.shape == x.shape for part in both), f"shapes {both[0].shape} and {both[1].shape} instead of {x.shape}")
+    shaped(both[0], x.shape, "the scale"), shaped(both[1], x.shape, "the shift")
     hold(np.abs(both[0] - both[1]).max() > 1e-3, "scale and shift are the same")
     single = two(ask(net, x[3:4]), "the network")
     require(single[0], both[0][3:4], "an image alone, and the same image in a batch", abs=1e-3)
@@ -707,7 +707,7 @@ def _(ask, cases):
     v = float32(256 * expit(np.linspace(-11.5, 11.5, 4001))).clip(0, 255.99)[:, None]
     case = v, np.zeros((1, 1), np.float32), [net], 1e-5
     got, own = numbers(ask("log_likelihood", *case), "log p(v)"), earlier(lambda: composed(ask, *case))
-    hold(got.shape == (len(v),), f"log p(v) has shape {got.shape}; one number for each image is needed")
+    hold(got.shape == (len(v),), "log p(v) has another shape; one number for each image is needed")
     varies = own.shape == got.shape and np.nanstd(own) > 1e-3
     if not (varies and np.allclose(got, own, rtol=1e-3, atol=1e-3, equal_nan=True)):
         require(np.trapezoid(np.exp(got), v[:, 0]), 1.0, "the integral", {"256 times too much": 256.0}, rel=1e-2)

@@ -5,7 +5,7 @@ import torch
 from scipy.special import logsumexp, softmax
 from scipy.stats import multivariate_normal, norm
 
-from vbook.assign.asking import earlier, float32, hold, own_or_right, several
+from vbook.assign.asking import earlier, float32, hold, own_or_right, several, shaped
 from vbook.assign.compare import numbers, require
 from vbook.assign.master import Checks
 from vbook.distributions import FullCovarianceNormal
@@ -245,7 +245,7 @@ def _(ask, cases):
 def _(ask, cases):
     mu, log_sigma, lower, eps = leaning(cases, draws=5, rows=2)
     got = numbers(ask("draw", mu, log_sigma, lower, eps), "z")
-    hold(got.shape == eps.shape, f"z has shape {got.shape} instead of {eps.shape}")
+    shaped(got, eps.shape, "z")
     for row in range(2):
         alone = [v[row : row + 1] for v in (mu, log_sigma, lower)]
         require(ask("draw", *alone, eps[:1, row : row + 1]), got[:1, row : row + 1], "an image and a draw as if they came alone")

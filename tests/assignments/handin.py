@@ -4,6 +4,9 @@ import copy
 from functools import cache
 from pathlib import Path
 
+import pytest
+
+from vbook import cli
 from vbook.assign import sandbox
 from vbook.assign.grading import Graded, grade_one
 from vbook.assign.master import Master, graded, load
@@ -11,6 +14,13 @@ from vbook.assign.release import student_copy
 from vbook.pipeline.notebook import dumps
 
 SEED = "a teacher's seed"
+
+
+def call(capsys, *args) -> tuple[int, str, str]:
+    """Exit code, output and errors of ``vbook assign`` with ``args``."""
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(arg) for arg in ("assign", *args)])
+    return (end.value.code or 0, *capsys.readouterr())
 
 
 @cache

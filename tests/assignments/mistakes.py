@@ -3,6 +3,7 @@
 Mistakes that can't meet share a submission, for each submission takes seconds. ``Suite`` is what is tested of every assignment.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -69,22 +70,32 @@ class Suite:
             metafunc.parametrize("row", self.table.rows, ids=[row.what for row in self.table.rows])
 
     def test_every_task_has_two_mistakes_each_told_from_the_others(self):
-        rows, tasks = self.table.rows, [row.task for row in self.table.rows]
-        assert len(rows) >= 30 and len({row.what for row in rows}) == len(rows) and len(self.table.groups) < 25
-        assert set(tasks) == set(handin.master(self.table.name).tasks) and min(map(tasks.count, tasks)) >= 2
+        rows, tasks = self.table.rows, handin.master(self.table.name).tasks
+        count = Counter(row.task for row in rows)
+        few = {task: count[task] for task in tasks if count[task] < 2}
+        assert not few, f"tasks with fewer than two rows of mistakes in the table: {few}"
+        assert not (gone := set(count) - set(tasks)), f"rows of tasks that the master doesn't have: {gone}"
+        twice = [what for what, times in Counter(row.what for row in rows).items() if times > 1]
+        assert not twice, f"each row needs a name of its own: {twice}"
+        assert len(rows) >= 30, f"{len(rows)} rows of mistakes; an assignment has 30 or more"
+        groups = len(self.table.groups)
+        assert groups < 25, f"{groups} submissions to grade, for too many rows meet: is MEETS wider than it need be?"
 
     @pytest.mark.slow
     def test_a_mistake_loses_exactly_its_points_and_is_explained(self, row, folder):
         result = self.table.grade(next(k for k, rows in enumerate(self.table.groups) if row in rows), folder)
         lost = handin.lost(result)
-        assert row.task in lost and {name: lost.get(name, 0) for name in row.points} == row.points
-        assert row.word in handin.reasons(result, row.task)
+        got = {name: lost.get(name, 0) for name in row.points}
+        assert row.task in lost and got == row.points, f"{row.what!r} loses {got or 'nothing'}, the table says {row.points}"
+        said = handin.reasons(result, row.task)
+        assert row.word in said, f"the feedback on {row.what!r} lacks {row.word!r}: {said}"
 
     @pytest.mark.slow
     def test_together_they_lose_nothing_else(self, folder):
         for k, rows in enumerate(self.table.groups):
             expected = {task: points for row in rows for task, points in row.points.items()}
-            assert handin.lost(self.table.grade(k, folder)) == expected
+            got = handin.lost(self.table.grade(k, folder))
+            assert got == expected, f"{[row.what for row in rows]} together lose {got}, the table says {expected}"
 
     @pytest.mark.parametrize("seed", ["1", "2", "another"])
     def test_the_master_has_all_points_whatever_the_seed(self, seed, folder):
@@ -92,7 +103,7 @@ class Suite:
         assert (handin.lost(result), result.incidents) == ({}, [])
 
     def test_right_but_unusual_answers_lose_nothing(self, folder):
-        assert len(self.right) >= 8
+        assert len(self.right) >= 8, f"{len(self.right)} unusual right answers; an assignment has 8 or more"
         result = handin.grade(folder, handin.changed(*self.right, name=self.table.name), self.table.name)
         assert (handin.lost(result), result.incidents) == ({}, [])
 

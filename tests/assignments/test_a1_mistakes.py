@@ -1,6 +1,7 @@
 """A1: classic mistakes lose exactly the points that they should, right but unusual answers lose none."""
 
 import handin
+import pytest
 from mistakes import Suite, Table
 
 # Tasks whose checks look at a task's answer too, or whose master calls it.
@@ -17,13 +18,13 @@ MISTAKES = [
     ("pixels rounded, not drawn", "generate", "(u < decoder(z).sigmoid())", "(decoder(z) > 0)", {"generate": 3}, "rounded"),
     ("black above the probability", "generate", "u < decoder(z)", "u > decoder(z)", {"generate": 3}, "below"),
     ("probabilities for pixels", "generate", "(u < decoder(z).sigmoid())", "decoder(z).sigmoid()", {"generate": 4}, "draw"),
-    ("pixels averaged", "log_likelihood", ".sum(-1)", ".mean(-1)", {"log_likelihood": 2, "negative_bound": 3}, "averaged"),
+    ("pixels averaged", "log_likelihood", ".sum(-1)", ".mean(-1)", {"log_likelihood": 2}, "averaged"),
     (
         "sign of the likelihood",
         "log_likelihood",
         "return (x",
         "return -(x",
-        {"log_likelihood": 2, "negative_bound": 3},
+        {"log_likelihood": 2},
         "sign",
     ),
     (
@@ -63,15 +64,15 @@ MISTAKES = [
     ("log of the mean for the bound", "bound_and_gap", "bound = (q * (joint.log() - q.log())).sum()", "bound = joint.sum().log()",
      {"bound_and_gap": 3}, "mean of logarithms"),
     ("log-variance for the standard deviation of the draw", "draw", "(0.5 * log_var).exp()", "log_var",
-     {"draw": 5, "negative_bound": 2 + 1}, "standard deviation"),
-    ("variance for the standard deviation", "draw", "(0.5 * log_var)", "log_var", {"draw": 5, "negative_bound": 2 + 1},
+     {"draw": 5}, "standard deviation"),
+    ("variance for the standard deviation", "draw", "(0.5 * log_var)", "log_var", {"draw": 5},
      "variance"),
     ("detached draw", "draw", "mu + (0.5 * log_var).exp() * eps", "(mu + (0.5 * log_var).exp() * eps).detach()",
-      {"draw": 4, "negative_bound": 2}, "detached"),
-    ("detached sigma", "draw", "(0.5 * log_var).exp()", "(0.5 * log_var).exp().detach()", {"draw": 2, "negative_bound": 2},
+      {"draw": 4}, "detached"),
+    ("detached sigma", "draw", "(0.5 * log_var).exp()", "(0.5 * log_var).exp().detach()", {"draw": 2},
      "log_var"),
-    ("sign of the reconstruction", "losses", "= -log", "= log", {"losses": 4, "negative_bound": 3}, "sign"),
-    ("draws summed", "losses", ".mean(0)", ".sum(0)", {"losses": 2, "negative_bound": 3}, "mean"),
+    ("sign of the reconstruction", "losses", "= -log", "= log", {"losses": 4}, "sign"),
+    ("draws summed", "losses", ".mean(0)", ".sum(0)", {"losses": 2}, "mean"),
     ("KL once for each draw", "losses", "kl(mu, log_var)", "len(logits) * kl(mu, log_var)", {"losses": 3}, "once"),
     ("swapped losses", "losses", "reconstruction, kl(mu, log_var)", "kl(mu, log_var), reconstruction", {"losses": 7}, "swapped"),
     ("variance through ReLU", "Encoder", "return mu, log_var", "return mu, log_var.relu()", {"Encoder": 2}, "activation"),
@@ -129,6 +130,21 @@ RIGHT = [
 ]  # fmt: skip
 TWO_HEADS = ("Encoder", "nn.Sequential(*layers)", "nn.Sequential(*layers[:2])\n"
              "        self.mean, self.spread = nn.Linear(hidden, z_dim), nn.Linear(hidden, z_dim)")  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "second", "loses"),
+    [(("draw", "(0.5 * log_var).exp()", "log_var.exp()"), ("draw(mu, log_var, eps)", "draw(mu, log_var, eps).detach()"),
+      {"draw": 5, "negative_bound": 2}),
+     (("draw", "return mu + (0.5 * log_var).exp() * eps", "return (mu + (0.5 * log_var).exp() * eps).detach()"),
+      ("(reconstruction + regularisation)", "regularisation"), {"draw": 4, "negative_bound": 6}),
+     (("losses", "reconstruction = -", "reconstruction = -2 * "), (").mean()", ").sum()"), {"losses": 4, "negative_bound": 6})],
+    ids=["variance, detached", "detached, no reconstruction", "doubled, summed"],
+)  # fmt: skip
+def test_a_mistake_of_the_loss_is_found_beside_one_of_what_it_calls(first, second, loses, folder):
+    """What follows from own earlier answers counts, and nothing else does."""
+    assert handin.lost(handin.grade(folder, handin.changed(first, ("negative_bound", *second)))) == loses
 
 
 class TestA1(Suite):

@@ -1,7 +1,12 @@
 """What grading says of a submission that isn't whole, in words and in the sheets."""
 
 import handin
+import numpy as np
 import pytest
+
+from vbook.assign.compare import expect, shape_words
+from vbook.assign.session import Session
+from vbook.checks import CheckFailed
 
 
 @pytest.mark.usefixtures("walls")
@@ -32,3 +37,57 @@ def test_an_error_names_what_it_is_about_if_the_notebook_has_it(tmp_path):
     assert "kl raises NameError about 'half' (cell 26, line 3)" in handin.reasons(result, "kl")
     assert "generate raises AttributeError about 'sample' (" in handin.reasons(result, "generate")
     assert "draw raises KeyError (" in handin.reasons(result, "draw")
+
+
+@pytest.mark.usefixtures("walls")
+def test_an_error_in_a_called_function_names_that_function(tmp_path):
+    result = handin.grade(
+        tmp_path, handin.changed(("scale_and_shift", "scale, shift = net(", "scale, shift = nets("), name="A3"), "A3"
+    )
+    place = "raises NameError about 'nets' (cell 29, line 3)"
+    assert f"scale_and_shift {place}" in handin.reasons(result, "scale_and_shift")
+    assert f"couple calls scale_and_shift, which {place}" in handin.reasons(result, "couple")
+
+
+CELLS = [("<cell 1>", "x = 1", False),
+         ("<cell 2>", "def f(x):\n    return half\n\n\ndef g(x):\n    # a\n\n    return f(x)", True),
+         ("<cell 3>", 'def h(x):\n    raise NotImplementedError("task h: not begun")', True),
+         ("<cell 4>", "texts = 'task a: not begun', 'task b: not begun'; names = 'one two'", True)]  # fmt: skip
+
+
+class TestWhatAProcessClaims:
+    """Its words may be made of what was asked: places, names and sizes are shown only where they tell next to nothing."""
+
+    def says(self, tmp_path, name="f", kind="NameError", cell="<cell 2>", line=2, text="name 'half' is not defined"):
+        return str(Session(CELLS, tmp_path)._failure(name, {"type": kind, "cell": cell, "line": line, "text": text}))
+
+    def test_a_place_that_the_notebook_has_is_told(self, tmp_path):
+        assert self.says(tmp_path) == "f raises NameError about 'half' (cell 2, line 2)"
+        assert self.says(tmp_path, "g") == "g calls f, which raises NameError about 'half' (cell 2, line 2)"
+        assert self.says(tmp_path, "g", line=8) == "g raises NameError (cell 2, line 8)"
+        assert (
+            self.says(tmp_path, "f", "NotImplementedError", "<cell 3>", 2, "task h: not begun") == "calls h, which is not begun"
+        )
+
+    @pytest.mark.parametrize(
+        ("cell", "line"),
+        [("<cell 2>", 9), ("<cell 2>", 0), ("<cell 2>", -1), ("<cell 2>", True), ("<cell 2>", "2"), ("<cell 2>", None),
+         ("<cell 7731>", 2), ("<cell 0.37>", 2), ("mu 0.37", 2), (["<cell 2>"], 2), (None, 2)],
+    )  # fmt: skip
+    def test_any_other_is_not(self, tmp_path, cell, line):
+        assert self.says(tmp_path, cell=cell, line=line) == "f raises NameError"
+
+    def test_a_name_or_a_text_that_stands_elsewhere_is_not(self, tmp_path):
+        assert self.says(tmp_path, line=1, text="name 'two' is not defined") == "f raises NameError (cell 2, line 1)"
+        assert self.says(tmp_path, "f", "NotImplementedError", "<cell 4>", 1, "task b: not begun") == "not begun"
+
+    def test_a_shape_of_other_sizes_or_many_dimensions_is_not(self):
+        right = np.zeros((5, 2))
+        for shape in ((9776, 1), (5, 3), (0,), (5, 2, 1, 1), (5, 2) * 9):
+            assert shape_words(shape, right.shape) == "another shape than (5, 2)"
+        for shape in ((), (1,), (5,), (2, 5), (5, 5, 1)):
+            assert shape_words(shape, right.shape) == f"the shape is {shape} instead of (5, 2)"
+
+    def test_in_their_own_notebook_students_see_every_shape(self):
+        with pytest.raises(CheckFailed, match=r"the shape is \(7,\) instead of \(5, 2\)"):
+            expect(np.zeros(7), np.zeros((5, 2)), "z")

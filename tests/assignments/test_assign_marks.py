@@ -1,10 +1,12 @@
 """Marks by hand: from the sheets into grades and feedback, kept when the assignment is graded again, never guessed."""
 
 import csv
+import re
 
 import handin
 import pytest
 
+from vbook.assign import marks as marks_
 from vbook.assign import report
 from vbook.assign.answers import asked, titles
 from vbook.assign.grading import Graded, Outcome
@@ -111,10 +113,51 @@ def test_a_sheet_in_another_encoding_is_named(folder):
         write(folder, result(ANSWER))
 
 
-def test_a_file_that_is_no_sheet_has_no_marks(folder):
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("## question-bound: 4 of 4", "## question-bound 4 of 4", "question-bound: can't read '## question-bound 4 of 4'"),
+        ("## question-bound: 4 of 4", "##question-bound: 4 of 4", "question-bound: can't read '##question-bound: 4 of 4'"),
+        ("## question-bound: 4 of 4", "## question-bound:  of 4", "question-bound: a mark is a number from 0 to 4"),
+        ("## question-bound: 4 of 4", "## question-bound: of 4", "question-bound: can't read '## question-bound: of 4'"),
+        ("## question-bound: 4 of 4", "", "question-bound: 0 headings that can be read"),
+        ("## question-prior: 3 of 3", "## question-bound: 4 of 4", "question-prior: 0 headings"),
+        ("## question-push: 2 of 2", "## question-push: 2 of 2\n## question-push: 1 of 2", "question-push: 2 headings"),
+    ],
+)
+def test_a_heading_that_cant_be_read_is_named_before_anything_is_written(folder, old, new, words):
+    mark_all(folder)
+    mark(folder, (f"\n{old}\n", f"\n{new}\n"))
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    with pytest.raises(VbookError, match=re.escape(f"ada/A1.md: {words}")):
+        write(folder, result(ANSWER))
+    assert before == {path: path.read_bytes() for path in folder.rglob("*.*")}
+
+
+@pytest.mark.parametrize("line", [marks_.ANSWER, marks_.COMMENT, marks_.GUIDE])
+def test_without_its_lines_no_comment_can_be_told_from_the_guide(folder, line):
+    """Else the model answer would go to the student, or the comment be lost."""
+    path = folder / "by-hand" / "ada" / "A1.md"
+    path.write_text(path.read_text().replace(f"\n{line}\n", f"\n{line} Good.\n", 1))
+    with pytest.raises(VbookError, match=re.escape(f"question-autoencoder: can't find the line '{line}'")):
+        write(folder, result(ANSWER))
+
+
+def test_spaces_at_the_end_of_a_line_and_open_marks_are_no_slips(folder):
+    mark_all(folder)
+    path = folder / "by-hand" / "ada" / "A1.md"
+    path.write_text(path.read_text().replace("**\n", "** \n").replace(": 4 of 4\n", ": __ of 4 \n"))
+    found = marks(handin.master(), path)
+    assert found["question-bound"].points is None and found["question-prior"].points == 3.0
+    assert {one.comment for one in found.values()} == {""} and len({one.answer for one in found.values()}) == 1
+
+
+def test_a_file_that_is_no_sheet_is_not_written_over(folder):
     path = folder / "by-hand" / "ada" / "A1.md"
     path.write_text("# Something else\n\n## question-unknown: 3 of 3\n")
-    assert marks(handin.master(), path) == {} == marks(handin.master(), folder / "nothing.md")
+    with pytest.raises(VbookError, match="question-autoencoder: 0 headings that can be read"):
+        marks(handin.master(), path)
+    assert marks(handin.master(), folder / "nothing.md") == {}
 
 
 def test_no_answer_is_0_until_the_teacher_says_otherwise(folder):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import statistics
 import zipfile
 from pathlib import Path
@@ -10,8 +11,9 @@ import handin
 import pytest
 
 from vbook.assign import report
+from vbook.assign.answers import asked
 from vbook.assign.grading import Graded, Outcome
-from vbook.assign.master import PREFIX, assemble, checks_of, graded, load, names
+from vbook.assign.master import PREFIX, assemble, checks_of, graded, load, names, place
 from vbook.assign.release import ANSWER, release, student_copy
 from vbook.errors import VbookError
 from vbook.pipeline.notebook import code_cells, dumps, read
@@ -71,13 +73,77 @@ def test_nothing_of_masters_is_in_the_wheel(name, wheel):
     assert not [file for file in content if name in file or "assignments" in file]
 
 
-def test_the_teaching_guide_knows_every_assignment_and_its_points():
+@pytest.mark.parametrize("name", ALL)
+def test_the_teaching_guide_knows_every_assignment_and_its_points(name):
     text = (ROOT / "book" / "teaching.md").read_text()
-    for name in ALL:
-        one = handin.master(name)
-        machine, hand = sum(one.tasks.values()), sum(one.questions.values())
-        (row,) = [line for line in text.splitlines() if line.startswith(f"| {name} |")]
-        assert [cell.strip() for cell in row.split("|")][3:5] == [str(machine), str(hand)] and machine + hand == 100
+    one = handin.master(name)
+    machine, hand = sum(one.tasks.values()), sum(one.questions.values())
+    rows = [line for line in text.splitlines() if re.match(rf"\| {name} \|.*\| \d+ \|", line)]
+    assert len(rows) == 1, f"the guide's table of assignments has {len(rows)} rows for {name}"
+    printed = [cell.strip() for cell in rows[0].split("|")][3:5]
+    assert printed == [str(machine), str(hand)], f"{name}: the guide says {printed}, the notebook has {machine} and {hand}"
+    assert machine + hand == 100, f"{name}: {machine} and {hand} points, together not 100"
+
+
+def points_printed(text: str) -> dict[str, int]:
+    """Tasks with the points that ``text`` promises: ``Task `name`, 5 points`` or ``1 point``."""
+    return {task: int(points) for task, points in re.findall(r"`(\w+)`, (\d+) points?\b", text)}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_printed_points_are_those_of_the_metadata(name):
+    """Of tasks, of questions, of parts in their headings and in the table of the introduction."""
+    assert_points(load(name))
+
+
+def assert_points(master):
+    text = "\n".join(cell["source"] for cell in master.notebook["cells"] if cell["cell_type"] == "markdown")
+    printed = points_printed(text)
+    for task, points in master.tasks.items():
+        assert printed.get(task) == points, f"{task}: the text says {printed.get(task)} points, the notebook has {points}"
+    for question, text_ in asked(master).items():
+        said = re.match(r"\*\*Question[^*]*, (\d+) points?\.\*\*", text_)
+        assert said, f"{question}: the cell before it doesn't begin with **Question, N points.**"
+        points = master.questions[question]
+        assert int(said[1]) == points, f"{question}: the text says {said[1]} points, the notebook has {points}"
+    parts: dict[str, list[int]] = {}
+    sums: dict[str, int] = {}
+    part = None
+    for cell in master.notebook["cells"]:
+        if heading := re.search(r"^## Part (\d+): .*?\((\d+) points?\b", cell["source"], re.MULTILINE):
+            part, sums[heading[1]] = heading[1], int(heading[2])
+        known = cell["metadata"].get("nbgrader", {})
+        if known.get("grade"):
+            assert part, f"{known['grade_id']} stands before the first heading '## Part 1: … (N points)'"
+            parts.setdefault(part, [0, 0])[bool(known["solution"])] += known["points"]
+    assert sums == {part: sum(both) for part, both in parts.items()}, f"the parts' headings say {sums}, by tasks it is {parts}"
+    rows = re.findall(r"^\| (\d+) \|[^|]*\| (\d+) \| (\d+) \|", master.notebook["cells"][0]["source"], re.MULTILINE)
+    table = {part: [int(machine), int(hand)] for part, machine, hand in rows}
+    assert table == parts, f"the introduction's table says {table}, the notebook has {parts}"
+    total = f"| **{sum(master.tasks.values())}** | **{sum(master.questions.values())}** |"
+    assert total in text, f"the introduction's table doesn't end in {total}"
+
+
+@pytest.mark.parametrize(
+    ("cell", "old", "new", "words"),
+    [(0, "| 22 | 11 |", "| 23 | 11 |", "introduction's table says"),
+     (0, "**75**", "**76**", "doesn't end in"),
+     (3, "(27 points)", "(28 points)", "headings say"),
+     (6, "**Question, 3 points.**", "**Question, 4 points.**", "question-autoencoder: the text says 4"),
+     (69, "**Question, 1 point.**", "**Question.**", "question-manifold: the cell before"),
+     (24, "`kl`, 7 points", "`kl`, 1 point", "kl: the text says 1")],
+)  # fmt: skip
+def test_a_wrong_sum_in_print_is_found(cell, old, new, words):
+    notebook = copy.deepcopy(handin.master().notebook)
+    source = notebook["cells"][cell]["source"]
+    assert source.count(old) == 1
+    notebook["cells"][cell]["source"] = source.replace(old, new)
+    with pytest.raises(AssertionError, match=re.escape(words)):
+        assert_points(assemble("A1", notebook, handin.master().checks))
+
+
+def test_one_point_may_be_printed_as_one_point():
+    assert points_printed("**Tasks `a`, 1 point, and `b`, 4 points.**") == {"a": 1, "b": 4}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -101,21 +167,35 @@ def _source(master, name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_master_is_a_lesson(name):
-    """Short cells, and the points that its text promises."""
+    """Short cells, and a model answer and marks for each question."""
     master = load(name)
     sizes = [len(cell["source"].splitlines()) for cell in code_cells(master.notebook)]
-    assert statistics.median(sizes) <= 8 and max(sizes) <= 30
+    assert statistics.median(sizes) <= 8, f"half of the code cells have {statistics.median(sizes)} lines or more, 8 are enough"
+    assert max(sizes) <= 30, f"a code cell has {max(sizes)} lines, 30 are enough"
     text = "\n".join(cell["source"] for cell in master.notebook["cells"] if cell["cell_type"] == "markdown")
-    for task, points in master.tasks.items():
-        assert f"`{task}`, {points} points" in text
-    assert f"| **{sum(master.tasks.values())}** | **{sum(master.questions.values())}** |" in text
-    assert sum(master.tasks.values()) + sum(master.questions.values()) == 100
-    assert text.count("**Model answer.**") == text.count("**Marks.**") == len(master.questions) == text.count("**Question, ")
+    for mark in ("**Model answer.**", "**Marks.**", "**Question, "):
+        assert text.count(mark) == len(master.questions), (
+            f"{text.count(mark)} times {mark!r} for {len(master.questions)} questions"
+        )
 
 
 def test_release_writes_the_same_bytes_each_time(handed_out, tmp_path):
     first, second = (release(handin.master(), tmp_path / name).read_bytes() for name in ("a", "b/c"))
     assert first == second == dumps(handed_out).encode() and read(tmp_path / "a" / "A1.ipynb") == handed_out
+
+
+def test_a_file_with_answers_is_never_written_over(tmp_path):
+    master, parts = handin.master(), ("### BEGIN SOLUTION\\n    return 1", "**Model answer.** It is.", None)
+    for k, part in enumerate(parts):
+        path = tmp_path / str(k) / "A1.ipynb"
+        path.parent.mkdir()
+        path.write_text(f'{{"source": "{part}"}}') if part else path.symlink_to(place("A1"))
+        before = path.read_bytes()
+        with pytest.raises(VbookError, match="holds solutions or model answers"):
+            release(master, path.parent)
+        assert path.read_bytes() == before
+    path.unlink()
+    assert release(master, path.parent).read_bytes() == release(master, path.parent).read_bytes()
 
 
 def broken(change) -> dict:

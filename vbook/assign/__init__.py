@@ -13,9 +13,12 @@ a question              Markdown, ``grade`` and ``solution`` and ``points``; hol
 given code              ``locked``; with the tag ``experiment`` where it loads data, trains or draws
 ======================  ===========================================================================================
 
-An introduction says the points of each part; a task's text says ``**Task `name`, 5 points.**``, a question's ``**Question, 3
-points.**``; together 100 (a test reads them). A function gets all its randomness as arguments, noise or a seed, so that it
-has one right answer, and other functions (a decoder, a loss) as arguments too, so that tasks can be graded one by one.
+A task's text says ``**Task `name`, 5 points.**``, a question's begins with ``**Question, 3 points.**`` (or ``1 point``). Parts
+have headings ``## Part 1: title (27 points)`` and rows ``| 1 | title | 18 | 9 | time |``, by machine and by hand, in the
+introduction's table. All is 100 points together. ``test_assign_release.py`` compares each of these with the metadata.
+
+A function gets all its randomness as arguments, noise or a seed, so that it has one right answer, and other functions (a
+decoder, a loss) as arguments too, so that tasks can be graded one by one.
 
 **The hidden checks**, ``chapters/assignments/A2.py``, never in the package: ``checks = Checks(allowed=...)`` with the modules
 of the book that answers may import besides ``sandbox.COMMON``, then functions ``(ask, cases)`` under ``@checks.check(task,
@@ -31,7 +34,8 @@ is a NumPy generator that depends on the teacher's seed; ``ask`` is a ``session.
 ``ask(name, *args, grad=(0,))`` gives gradients too, ``ask.make("Encoder", 12, 16, 3)`` keeps an object whose ``Handle`` can
 be called or passed on, ``ask.parameters`` and ``ask.refill`` read and set its parameters, ``ask.value`` reads a name;
 ``session.Affine`` is a network as an argument; arguments may be lists of them. What comes back are numbers, arrays and lists of
-them. ``asking`` has what checks share; with ``own_or_right`` a value that follows from the student's own earlier answers counts.
+them. Words of a check never hold what came back, for it may be made of the case: ``asking.shaped`` says what may be said of a
+shape. ``asking`` has what checks share; with ``own_or_right`` a value that follows from the student's own earlier answers counts.
 
 **Grading.** Each submission runs in a worker (``worker``) behind walls (``sandbox``, ``syscalls``): a read-only system, an
 empty folder, no network, no second process, limits on time and memory, none of the book's answers. It is asked over a pipe
@@ -40,8 +44,8 @@ empty folder, no network, no second process, limits on time and memory, none of 
 experiments aren't run; what they define counts. Texts for the teacher are found by ``answers`` and marked in sheets
 (``marks``). ``vbook assign check`` runs public checks in the student's own environment (``public``).
 
-**Proof**, beside ``tests/assignments/test_a1_mistakes.py``: a table of mistakes, each a change of the master in one place,
-with the points it loses; right but unusual answers that lose none.
+**Proof**, beside ``tests/assignments/test_a1_mistakes.py``: a table of mistakes, two or more for each task, each a change of the
+master in one place, with the points it loses; right but unusual answers that lose none.
 """
 
 from vbook.assign.compare import expect

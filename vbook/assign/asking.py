@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vbook.assign.compare import numbers, require
+from vbook.assign.compare import numbers, require, shape_words
 from vbook.assign.process import Trouble
 from vbook.assign.session import Affine
 from vbook.checks import CheckFailed
@@ -37,6 +37,11 @@ def hold(condition, words: str) -> None:
     """CheckFailed with ``words`` unless the condition holds."""
     if not condition:
         raise CheckFailed(words)
+
+
+def shaped(got: np.ndarray, shape: tuple[int, ...], what: str) -> None:
+    """CheckFailed unless ``got`` has ``shape``, in words that give nothing away."""
+    hold(got.shape == shape, f"{what}: {shape_words(got.shape, shape)}")
 
 
 def several(answer, n: int, what: str) -> list:

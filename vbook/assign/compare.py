@@ -24,12 +24,14 @@ def expect(got, expected, what: str, mistakes: dict | None = None, *, rel: float
     """
     if rel < 0 or abs <= 0:
         raise VbookError("expect needs abs above 0, and rel of at least 0")
-    require(got, expected, what, mistakes, rel=rel, abs=abs)
+    require(got, expected, what, mistakes, rel=rel, abs=abs, any_shape=True)
     print(f"ok: {what.split('; ')[0]}")
 
 
-def require(got, expected, what: str, mistakes: dict | None = None, *, rel: float = REL, abs: float = ABS) -> None:
-    """``expect`` without the printed line."""
+def require(
+    got, expected, what: str, mistakes: dict | None = None, *, rel: float = REL, abs: float = ABS, any_shape: bool = False
+) -> None:
+    """``expect`` without the printed line; of a wrong shape no more is said than ``shape_words`` does, unless ``any_shape``."""
     expected = numbers(expected, "the expected value")
     got = numbers(got, what)
     if got.shape == expected.shape and _near(got, expected, rel, abs):
@@ -39,8 +41,19 @@ def require(got, expected, what: str, mistakes: dict | None = None, *, rel: floa
         if wrong.shape == got.shape and _near(got, wrong, rel, abs):
             raise CheckFailed(f"{what}: {words}")
     if got.shape != expected.shape:
-        raise CheckFailed(f"{what}: the shape is {got.shape} instead of {expected.shape}")
+        plain = f"the shape is {got.shape} instead of {expected.shape}"
+        raise CheckFailed(f"{what}: {plain if any_shape else shape_words(got.shape, expected.shape)}")
     raise CheckFailed(f"{what}: {_complaint(got)}")
+
+
+def shape_words(got: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """What is wrong with the shape ``got``, which may be made of what was asked: shown only where it has few sizes to choose of.
+
+    >>> shape_words((2, 5), (5, 2)), shape_words((9776, 1), (5, 2))
+    ('the shape is (2, 5) instead of (5, 2)', 'another shape than (5, 2)')
+    """
+    harmless = len(got) <= len(expected) + 1 and {*got} <= {1, *expected}
+    return f"the shape is {got} instead of {expected}" if harmless else f"another shape than {expected}"
 
 
 def numbers(value, what: str) -> np.ndarray:

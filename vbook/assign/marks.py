@@ -36,9 +36,10 @@ def quoted(answer: str) -> str:
 
 
 def marks(master: Master, sheet: Path) -> dict[str, Mark]:
-    """The marks in a sheet, by question; none where there is no sheet. VbookError for a mark that can't be, or no UTF-8.
+    """The marks in a sheet, by question; none where there is no sheet.
 
-    A file that is no sheet of this assignment has no marks either.
+    Raises VbookError for a mark that can't be, for no UTF-8, and where a question of the assignment can't be read whole: the
+    next grading writes the sheet anew, so what isn't read would be lost.
     """
     if not sheet.is_file():
         return {}
@@ -48,18 +49,37 @@ def marks(master: Master, sheet: Path) -> dict[str, Mark]:
         raise VbookError(f"{sheet}: not UTF-8; save it as UTF-8 in your editor") from None
     heads = list(_HEAD.finditer(text))
     ends = [match.start() for match in heads[1:]] + [len(text)]
-    found = {}
+    found = {question: [] for question in master.questions}
     for match, end in zip(heads, ends, strict=True):
-        question, written, _ = match.groups()
-        if question in master.questions:
-            points = _points(written, master.questions[question], f"{sheet}: {question}")
-            body = text[match.end() : end]
-            found[question] = Mark(points, _between(body, COMMENT, GUIDE), _between(body, ANSWER, COMMENT))
-    return found
+        found.get(match[1], []).append((match[2], text[match.end() : end]))
+    return {question: _mark(text, parts, question, master.questions[question], sheet) for question, parts in found.items()}
+
+
+def _mark(text: str, parts: list[tuple[str, str]], question: str, out_of: int, sheet: Path) -> Mark:
+    """The mark of ``question``: ``parts`` are what its heading says and the text below, which has to be there once."""
+    where, form = f"{sheet}: {question}", head(question, None, out_of)
+    if len(parts) != 1:
+        tried = [line for line in text.splitlines() if line.startswith("#") and question in line]
+        why = f"can't read {tried[0]!r}" if tried and not parts else f"{len(parts)} headings that can be read"
+        raise VbookError(f"{where}: {why}; one line is to be {form!r}, with a mark or {OPEN} for none yet")
+    written, rest = parts[0]
+    points, found = _points(written, out_of, where), []
+    for line in (ANSWER, COMMENT, GUIDE):
+        before, there, rest = _line(line, rest)
+        if not there:
+            raise VbookError(f"{where}: can't find the line {line!r} in its place; put it back, it says where a comment ends")
+        found.append(before.strip())
+    return Mark(points, found[2], found[1])
+
+
+def _line(line: str, text: str) -> tuple[str, bool, str]:
+    """``text`` before the first ``line``, whether there is one, and ``text`` behind it; spaces at its end don't count."""
+    match = re.search(rf"^{re.escape(line)}[ \t]*$", text, re.MULTILINE)
+    return (text[: match.start()], True, text[match.end() :]) if match else (text, False, "")
 
 
 def _points(written: str, out_of: int, where: str) -> float | None:
-    if not written.strip(f"{OPEN} "):
+    if set(written.strip()) == {"_"}:
         return None
     try:
         points = float(written)
@@ -68,7 +88,3 @@ def _points(written: str, out_of: int, where: str) -> float | None:
     if not 0 <= points <= out_of:
         raise VbookError(f"{where}: a mark is a number from 0 to {out_of}, or {OPEN} for none yet, not {written!r}")
     return points
-
-
-def _between(text: str, start: str, end: str) -> str:
-    return text.partition(f"\n{start}\n")[2].partition(f"\n{end}\n")[0].strip()

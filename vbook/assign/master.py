@@ -72,7 +72,12 @@ def load(name: str) -> Master:
         raise VbookError("masters of assignments are in a checkout of the book, never in the package: run this from one")
     if name not in names():
         raise VbookError(f"unknown assignment {name!r}{nearest(name, names())}")
-    return assemble(name, read(_folder() / f"{name}.ipynb"), checks_of(_folder() / f"{name}.py"))
+    return assemble(name, read(place(name)), checks_of(place(name).with_suffix(".py")))
+
+
+def place(name: str) -> Path:
+    """Where the notebook of the assignment ``name`` lies in a checkout."""
+    return _folder() / f"{name}.ipynb"
 
 
 def checks_of(path: Path) -> Checks:

@@ -63,7 +63,7 @@ class Process:
             text, block = sizes(self._receive(HEAD.size, until))
             reply, found = unpack(self._receive(text, until), self._receive(block, until))
         except TimeoutError:
-            raise Trouble("no answer in time: an endless loop?") from None
+            raise Trouble("no answer in time") from None
         except (EOFError, OSError):
             raise Trouble("the process ended: exit, too much memory or time, or a crash") from None
         except Unreadable:

@@ -4,21 +4,25 @@ import re
 from pathlib import Path
 
 from vbook import paths
-from vbook.assign.master import Master
+from vbook.assign.master import Master, place
 from vbook.errors import VbookError
 from vbook.pipeline.normalise import normalise
 from vbook.pipeline.notebook import dumps, joined
 
 ANSWER = "*Write your answer here.*"
+_MODEL = "**Model answer.**"
 _HIDDEN = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
 
 
 def release(master: Master, out: Path) -> Path:
     """Write the students' copy into the folder ``out`` and return its path.
 
-    Raises VbookError where nbgrader is missing, and where its own rules find the master's metadata wrong.
+    Raises VbookError where nbgrader is missing, where its own rules find the master's metadata wrong, and where the file to
+    write is the master or holds a solution or a model answer.
     """
     path = Path(out) / f"{master.name}.ipynb"
+    if _holds_answers(path, master):
+        raise VbookError(f"{path} holds solutions or model answers, which the students' copy would replace: name another --out")
     paths.write_text(path, dumps(student_copy(master)))
     return path
 
@@ -36,6 +40,16 @@ def student_copy(master: Master) -> dict:
     if left := [cell["id"] for cell in copy["cells"] if _HIDDEN.search(cell["source"])]:
         raise VbookError(f"{master.name}: marks of hidden regions are left in {', '.join(left)}")
     return copy
+
+
+def _holds_answers(path: Path, master: Master) -> bool:
+    """Whether the file at ``path`` is a master, this one or another, by its place, its marks or its model answers."""
+    if not path.is_file():
+        return False
+    if path.resolve() == place(master.name).resolve():
+        return True
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return bool(_HIDDEN.search(text)) or _MODEL in text
 
 
 def _tools():

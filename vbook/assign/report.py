@@ -13,6 +13,7 @@ from vbook.assign.marks import ANSWER, COMMENT, GUIDE, Mark, head, marks, quoted
 from vbook.assign.master import Master, graded
 from vbook.errors import VbookError
 
+BOM = "\ufeff"  # at the top of the table's file: spreadsheets take names for UTF-8 then
 _SEED = "seed (fingerprint)"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -43,14 +44,18 @@ def feedback(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
 
     What has been marked by hand follows, with the teacher's comments.
     """
-    lines = [f"# {master.name}: {one.points()} of {sum(master.tasks.values())} points by machine", ""]
+    ran = any(outcome.words != NOTHING for outcome in one.outcomes)
     given, hand = _sum(master, by_hand), sum(master.questions.values())
-    if given is None:
+    reached = f"{one.points()} of {sum(master.tasks.values())} points by machine" if ran else "not graded"
+    lines = [f"# {master.name}: {reached}", ""]
+    if not ran and given is None:
+        lines += ["The grade is open, for the reason that follows. Talk to your teacher.", ""]
+    elif given is None:
         lines += [f"{hand} more points are for the texts and pictures that your teacher reads.", ""]
     else:
         lines += [f"With {given:g} of {hand} points for your texts: **{one.points() + given:g}**.", ""]
     happened = [f"- {_inert(text)}" for text in one.incidents]
-    if ran := any(outcome.words != NOTHING for outcome in one.outcomes):
+    if ran:
         happened = ["## What happened while your notebook ran", "", *happened, ""] if happened else []
     else:
         lines += ["**Nothing could be run:**", "", *happened, ""]
@@ -90,7 +95,7 @@ def agreed(students: list[str], path: Path, seed: str) -> str | None:
     """
     if not path.is_file():
         return None
-    with open(path, encoding="utf-8", errors="replace", newline="") as file:
+    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = list(csv.DictReader(file))
     if any(row.get("student") is None for row in rows):
         raise VbookError(f"{path} is no table of a grading: name another --csv")
@@ -107,7 +112,7 @@ def write_pages(master: Master, one: Graded, path: Path, by_hand: dict[str, Mark
     """Beside the table ``path``, ``feedback/<student>/<name>.md`` and ``by-hand/<student>/<name>.md``; the marks that count.
 
     A mark in ``by_hand`` counts for the answer that it was given for: where the answer is another one now, it is open again.
-    Where there is none, the mark is 0, unless the teacher gave another.
+    Where there is none in a notebook that could be read, the mark is 0, unless the teacher gave another.
     """
     counting = _still(master, one, by_hand)
     paths.write_text(path.parent / "feedback" / one.student / f"{master.name}.md", feedback(master, one, counting))
@@ -124,7 +129,8 @@ def _still(master: Master, one: Graded, by_hand: dict[str, Mark]) -> dict[str, M
     for question in master.questions:
         answer, mark = one.answers.get(question, ""), by_hand.get(question, Mark(None, "", ""))
         points = mark.points if mark.answer == quoted(answer) else None
-        found[question] = replace(mark, points=0.0 if points is None and not answer.strip() else points)
+        nothing = points is None and question in one.answers and not answer.strip()
+        found[question] = replace(mark, points=0.0 if nothing else points)
     return found
 
 

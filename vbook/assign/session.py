@@ -12,6 +12,8 @@ from vbook.assign.process import GRACE, Process, Trouble
 
 CELL, CALL = 20.0, 10.0  # seconds of wall clock for a cell, for a call
 _NAME = re.compile(r"'([A-Za-z_]\w*)'")
+_DEFINED = re.compile(r"(?:async\s+def|def|class)\s+(\w+)")
+_SHOWN = 200  # characters of a line in which a name may be told again
 _DEEP, _STARTS = 6, 12  # levels of lists in an answer; workers that one student may use up
 
 
@@ -105,7 +107,7 @@ class Session:
             raise self._give_up(name, str(trouble)) from None
         if "error" in reply:
             failure = self._failure(name, reply["error"])
-            raise self._give_up(name, "no answer in time: an endless loop?") if failure is None else failure
+            raise self._give_up(name, "no answer in time") if failure is None else failure
         if "handle" in reply and isinstance(reply["handle"], int):
             return Handle(reply["handle"], name)
         return _plain(reply.get("value"), found, _DEEP)
@@ -113,22 +115,33 @@ class Session:
     def _failure(self, name: str, error) -> Trouble | None:
         """What a failed call tells (None: it was stopped): type, place and a name, for its text may quote a case."""
         error = error if isinstance(error, dict) else {}
-        kind, cell, line, text = (clean(error.get(key), 200) for key in ("type", "cell", "line", "text"))
+        kind, cell, text = (clean(error.get(key), 200) for key in ("type", "cell", "text"))
+        lines = self._lines(error)
+        line = lines[-1][:_SHOWN] if lines else ""
         if kind == "NotImplementedError":
-            words = not_begun(name, text if self._writes(text) else "")
+            words = not_begun(name, text if line.strip() == f'raise NotImplementedError("{text}")' else "")
             return Trouble(words, begun=words != "not begun")
         if kind == "LookupError" and not error.get("cell"):
             return Trouble(f"there is no {name}: did the cell that defines it run?")
         if kind == "TimeIsUp":
             return None
         kind = kind if kind in vars(builtins) else "an error of its own"  # a name may be made of what was asked
-        place = f" ({cell.strip('<>')}, line {line})" if error.get("cell") else ""
-        about = [found for found in _NAME.findall(text) if self._writes(found)][-1:]  # the name missed, the attribute
-        return Trouble(f"{name} raises {kind}{''.join(f' about {found!r}' for found in about)}{place}")
+        place = f" ({cell.strip('<>')}, line {len(lines)})" if lines else ""
+        called = _function(lines)
+        who = name if called in (None, name) else f"{name} calls {called}, which"
+        about = [found for found in _NAME.findall(text) if re.search(rf"\b{found}\b", line)][
+            -1:
+        ]  # the name missed, the attribute
+        return Trouble(f"{who} raises {kind}{''.join(f' about {found!r}' for found in about)}{place}")
 
-    def _writes(self, text: str) -> bool:
-        """Whether ``text`` stands in a cell as it is: then it tells nothing of what was asked."""
-        return any(text in source for _, source, _ in self._cells)
+    def _lines(self, error: dict) -> list[str]:
+        """The notebook's lines from the top of a cell to the one where an error arose; none where it has no such place.
+
+        A process can claim any place, made of what was asked.
+        """
+        number = error.get("line")
+        lines = next((source.split("\n") for name, source, _ in self._cells if name == error.get("cell")), [])
+        return lines[:number] if type(number) is int and 1 <= number <= len(lines) else []
 
     def _give_up(self, name: str, why: str) -> Trouble:
         """``name`` isn't asked again: it would cost as much time each time."""
@@ -206,6 +219,16 @@ def _plain(tree, arrays: dict, depth: int):
         if kind == "other":
             raise Trouble("the answer is neither a number nor a tensor nor a short list of them")
     raise Trouble("the answer can't be read")
+
+
+def _function(lines: list[str]) -> str | None:
+    """The function or class that the last of a cell's ``lines`` stands in.
+
+    >>> _function(["def f(x):", "    y = x", "    return z"]), _function(["def f(x):", "    return x", "f(z)"])
+    ('f', None)
+    """
+    top = next((line for line in reversed(lines) if line[:1] not in ("", " ", "\t", "#", ")")), "")
+    return (found := _DEFINED.match(top)) and found[1]
 
 
 def _words(error: dict) -> str:

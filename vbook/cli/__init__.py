@@ -15,7 +15,7 @@ import vbook
 from vbook.cli.assign import assign_app
 from vbook.cli.bench import bench_app
 from vbook.cli.sets import DataRoot, data_app
-from vbook.errors import VbookError
+from vbook.errors import Interrupted, VbookError
 
 app = typer.Typer(
     name="vbook",
@@ -44,7 +44,7 @@ def main(args: list[str] | None = None) -> None:
     try:
         app(args, prog_name="vbook")
     except VbookError as error:
-        _end(str(error), 2)
+        _end(str(error), 130 if isinstance(error, Interrupted) else 2)
     except OSError as error:
         if error.errno not in _DISK:
             raise

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vbook.errors import VbookError
+from vbook.errors import Interrupted, VbookError
 
 SEED = "VBOOK_ASSIGN_SEED"
 
@@ -68,11 +68,14 @@ def grade_assignment(
     by_hand = report.marked(master, students, table)
     total = sum(master.tasks.values())
     results = []
-    for one in grade_all(master, folder, seed, unsafe):
-        results.append(one)
-        by_hand[one.student] = report.write_pages(master, one, table, by_hand[one.student])
-        print(f"{one.student:<24} {one.points():>3} of {total}  {'; '.join(one.incidents)[:90]}", flush=True)
-    write_text(table, report.table(master, results, not unsafe, by_hand, seed))
+    try:
+        for one in grade_all(master, folder, seed, unsafe):
+            by_hand[one.student] = report.write_pages(master, one, table, by_hand[one.student])
+            results.append(one)
+            print(f"{one.student:<24} {one.points():>3} of {total}  {'; '.join(one.incidents)[:90]}", flush=True)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted: {len(results)} of {len(students)} graded; no table written") from None
+    write_text(table, report.BOM + report.table(master, results, not unsafe, by_hand, seed))
     print(f"the table: {table}; for students: {table.parent / 'feedback'}; to mark by hand: {table.parent / 'by-hand'}")
 
 

@@ -22,8 +22,10 @@ def read(path: Path) -> dict:
         is_notebook = nb["nbformat"] == 4 and isinstance(nb["cells"], list)
     except FileNotFoundError:
         raise VbookError(f"{path}: no such notebook") from None
-    except (IsADirectoryError, NotADirectoryError):
-        raise VbookError(f"{path}: a folder or in no folder; name a notebook, such as A1.ipynb") from None
+    except IsADirectoryError:
+        raise VbookError(f"{path} is a folder; name a notebook, such as A1.ipynb") from None
+    except NotADirectoryError:
+        raise VbookError(f"{path} lies in no folder; name a notebook, such as A1.ipynb") from None
     except (ValueError, KeyError, TypeError):
         is_notebook = False
     if not is_notebook:

@@ -1,0 +1,113 @@
+"""What a grading leaves behind, by the command and page by page; nothing of a student runs here."""
+
+import csv
+
+import handin
+import pytest
+from handin import call
+
+from vbook.assign import grading, report, sandbox
+from vbook.assign.grading import Graded, Outcome
+
+
+def test_feedback_escapes_what_comes_from_a_process():
+    result = Graded("s", [], ["<script>`*"], {})
+    assert "&lt;script&gt;\\`\\*" in report.feedback(handin.master(), result, {})
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Grading that runs nothing: `stop` names the student at whom the teacher gives up."""
+
+    def one(master, student, path, *rest):
+        if student == "stop":
+            raise KeyboardInterrupt
+        return Graded(student, [Outcome(check, None) for check in master.checks.all])
+
+    monkeypatch.setattr(sandbox, "missing", lambda: None)
+    monkeypatch.setattr(grading, "grade_one", one)
+    monkeypatch.setenv("VBOOK_ASSIGN_SEED", "spring")
+
+
+def grade(capsys, folder, *students):
+    for student in students:
+        (folder / "in" / student).mkdir(parents=True, exist_ok=True)
+    return call(capsys, "grade", "A1", folder / "in", "--csv", folder / "A1.csv")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_table_loses_no_student(capsys, tmp_path):
+    assert grade(capsys, tmp_path, "ada", "bob", "=cmd()")[0] == 0
+    before = (tmp_path / "A1.csv").read_bytes()
+    (tmp_path / "in" / "bob").rmdir()
+    code, _, err = grade(capsys, tmp_path, "eve")
+    assert code == 2 and "1 who would be lost" in err and ": bob; name another" in err
+    assert (tmp_path / "A1.csv").read_bytes() == before
+    assert grade(capsys, tmp_path, "bob")[0] == 0
+    (tmp_path / "A1.csv").write_text("names\nada\n")
+    assert "no table of a grading" in grade(capsys, tmp_path)[2]
+
+
+@pytest.mark.usefixtures("quick")
+def test_another_seed_is_told(capsys, monkeypatch, tmp_path):
+    assert grade(capsys, tmp_path, "ada")[2] == grade(capsys, tmp_path, "bob")[2] == ""
+    monkeypatch.setenv("VBOOK_ASSIGN_SEED", "autumn")
+    code, _, err = grade(capsys, tmp_path)
+    assert code == 0 and "made with another seed" in err
+    assert "autumn" not in (tmp_path / "A1.csv").read_text() and grade(capsys, tmp_path)[2] == ""
+
+
+@pytest.mark.usefixtures("quick")
+def test_ctrl_c_says_how_many_are_done_and_that_there_is_no_table(capsys, tmp_path):
+    code, _, err = grade(capsys, tmp_path, "ada", "stop")
+    assert (code, err) == (130, "vbook: interrupted: 1 of 2 graded; no table written\n")
+    assert not (tmp_path / "A1.csv").exists()
+    assert (tmp_path / "feedback" / "ada" / "A1.md").is_file() and (tmp_path / "by-hand" / "ada" / "A1.md").is_file()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_table_begins_with_a_mark_for_spreadsheets_and_is_read_without_it_too(capsys, tmp_path):
+    path = tmp_path / "A1.csv"
+    assert grade(capsys, tmp_path, "zoë", "=cmd()")[0] == 0
+    written = path.read_bytes()
+    assert written.startswith(b"\xef\xbb\xbfstudent,") and "\nzoë,".encode() in written
+    path.write_bytes(written[3:])  # as it was written before
+    assert grade(capsys, tmp_path)[::2] == (0, "") and path.read_bytes() == written
+    assert grade(capsys, tmp_path)[::2] == (0, "") and path.read_bytes() == written
+
+
+@pytest.mark.usefixtures("quick")
+def test_loose_files_are_told_and_hidden_folders_passed_over(capsys, tmp_path):
+    code, out, err = grade(capsys, tmp_path, "ada", ".ipynb_checkpoints")
+    (tmp_path / "in" / "eve.ipynb").touch()
+    assert (code, err) == (0, "") and "checkpoints" not in out
+    assert "in no student's folder: eve.ipynb" in grade(capsys, tmp_path)[2]
+
+
+def nothing(folder) -> Graded:
+    return grading.grade_one(handin.master(), "ada", folder / "ada" / "A1.ipynb", folder, "1")
+
+
+def test_a_page_for_nothing_begins_with_the_reason_and_leaves_the_grade_open(tmp_path):
+    (tmp_path / "ada").mkdir()
+    for name in ("A1 (1).ipynb", "a1.ipynb"):
+        (tmp_path / "ada" / name).touch()
+    marks = report.write_pages(handin.master(), nothing(tmp_path), tmp_path / "A1.csv", {})
+    page = (tmp_path / "feedback" / "ada" / "A1.md").read_text()
+    assert page.startswith("# A1: not graded\n\nThe grade is open, ")
+    assert "**Nothing could be run:**\n\n- there is no A1.ipynb; there is A1 (1).ipynb, a1.ipynb\n" in page
+    assert "##" not in page and "0" not in page and page.count("there is no") == 1
+    (row,) = csv.DictReader(report.table(handin.master(), [nothing(tmp_path)], True, {"ada": marks}).splitlines())
+    assert row["by machine"] == "0" and row["grade (out of 100)"] == "" and "there is no A1.ipynb" in row["incidents"]
+
+
+def test_a_teacher_may_close_the_grade_of_nothing(tmp_path):
+    path = tmp_path / "A1.csv"
+    report.write_pages(handin.master(), nothing(tmp_path), path, {})
+    sheet = tmp_path / "by-hand" / "ada" / "A1.md"
+    assert sheet.read_text().count(": __ of ") == len(handin.master().questions)
+    sheet.write_text(sheet.read_text().replace(": __ of ", ": 0 of "))
+    by_hand = report.marked(handin.master(), ["ada"], path)["ada"]
+    marks = report.write_pages(handin.master(), nothing(tmp_path), path, by_hand)
+    assert {mark.points for mark in marks.values()} == {0.0}
+    assert ": **0**" in (tmp_path / "feedback" / "ada" / "A1.md").read_text()
