@@ -190,10 +190,15 @@ def test_bernoulli_is_finite_where_a_sigmoid_has_rounded_to_one():
 def test_bad_input_is_named():
     with pytest.raises(VbookError, match="at least 1, got 0"):
         draw(factorized(), 0)
+    for count in (True, 1.0):
+        with pytest.raises(VbookError, match=f"at least 1, got {count}"):
+            draw(factorized(), count)
     with pytest.raises(VbookError, match="no map z = g"):
         draw(Normal(torch.zeros(2), torch.ones(2)), 1, generator())
     with pytest.raises(VbookError, match=r"\(3, 4\)"):
         FullCovarianceNormal(torch.zeros(3, 4), torch.ones(3, 4), torch.zeros(4, 4))
+    with pytest.raises(VbookError, match=r"\(3, 4, 5\)"):
+        FullCovarianceNormal(torch.zeros(3, 4), torch.ones(3, 4), torch.zeros(3, 4, 5))
 
 
 def full_covariance_of_three():

@@ -227,13 +227,21 @@ def test_split_rhat_sees_chains_apart_and_a_chain_that_drifts():
         (lambda: hmc_step(quartic, noise(4, 3), 0.1, jitter=1.0), "jitter"),
         (lambda: hmc_step(lambda z: z, noise(4, 3), 0.1), r"to shape \(4,\)"),
         (lambda: tune(torch.tensor(1.0), torch.ones(2), target=1.0), "target"),
+        (lambda: tune(torch.tensor(1.0), torch.ones(2), target=0.0), "target"),
         (lambda: sample(quartic, noise(4, 3), 0), "draws"),
+        (lambda: sample(quartic, noise(4, 3), 1, warm_up=-1), "warm_up"),
         (lambda: split_rhat(noise(3, 2)), "at least 4"),
     ],
 )
 def test_bad_input_is_refused(call, words):
     with pytest.raises(VbookError, match=words):
         call()
+
+
+def test_a_single_draw_without_warm_up_is_one_step_from_where_the_chains_stand():
+    found = sample(quartic, noise(4, 3), 1, warm_up=0, leapfrogs=2, generator=torch.Generator().manual_seed(3))
+    by_hand = hmc_step(quartic, noise(4, 3), 0.1, 2, torch.Generator().manual_seed(3), 0.1)
+    assert torch.equal(found.draws[0], by_hand.z)
 
 
 def test_jitter_draws_each_chains_step_from_both_sides():
