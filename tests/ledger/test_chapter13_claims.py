@@ -46,13 +46,13 @@ def test_claim_1_14_the_second_half_brings_little():
     assert ends[0] < ends[1] < ends[2] and ends[2] - ends[1] < (ends[2] - ends[0]) / 3
 
 
-def test_claim_2_6_better_in_classes_and_not_to_a_neighbour():
-    """The game spreads its draws over the classes more evenly; a nearest neighbour tells them from data as surely."""
-    game, autoencoder = "ch13-gan.laptop", "ch13-vae-levels.laptop"
-    assert metric(game, "largest_class") < 0.2 < 0.3 < metric(autoencoder, "largest_class")
+def test_claim_2_6_better_by_classes_and_by_the_nearest_neighbour():
+    """The game spreads its draws over the classes more evenly, and a nearest neighbour tells them from data less surely."""
+    game, autoencoder = "ch13-gan.paper", "ch13-vae-levels.laptop"
+    assert metric(game, "largest_class") < 0.12 < 0.2 < metric(autoencoder, "largest_class")
     told = [metric(id, "told_apart") for id in (game, autoencoder)]
-    error = math.sqrt(0.9 * 0.1 / records()[game].metrics["told_apart"]["n"])
-    assert min(told) > 0.9 and told[0] > told[1] - 4 * error
+    error = math.hypot(*(records()[id].metrics["told_apart"]["standard_error"] for id in (game, autoencoder)))
+    assert 0.5 < told[0] < told[1] - 4 * error and told[1] < metric(autoencoder, "draws_told_apart") < 1
     same, other = torch.randn(2, 300, 5, generator=generator(0))
     assert judge.told_apart(same, other) == pytest.approx(0.5, abs=4 * 0.5 / math.sqrt(600))
     assert judge.told_apart(same, other + 9) == 1.0 and judge.told_apart(same, same + 1e-4) < 0.05
@@ -80,7 +80,7 @@ def test_claim_4_the_flow_has_the_better_likelihood_at_a_price():
     bits = [metric(id, "bits_valid") for id in (flow, autoencoder)]
     nats = [-bit * 784 * math.log(2) for bit in bits]
     assert [in_bits(value) for value in nats] == pytest.approx(bits) and max(bits) < 8
-    assert nats[0] > nats[1] + 200, "the flow's log-likelihood of an image is higher by many nats"
+    assert nats[0] > nats[1] + 150, "the flow's log-likelihood of an image is higher by many nats"
     seconds = {name: speed.metrics[f"seconds_{name}"]["mean"] for name in ("vae", "gan", "flow")}
     assert seconds["flow"] > 10 * max(seconds["vae"], seconds["gan"])
-    assert metric(flow, "told_apart") < min(metric(id, "told_apart") for id in ("ch13-gan.laptop", autoencoder)) < 1
+    assert metric(flow, "told_apart") < metric(autoencoder, "told_apart") < 1
