@@ -150,6 +150,11 @@ def test_tuning_goes_the_right_way_and_stops_at_the_target():
     torch.testing.assert_close(each, 0.5 * torch.tensor([0.1 * 0.1, -0.1 * 0.1]).exp())
 
 
+def test_a_warm_up_tunes_towards_the_target_that_was_asked_for():
+    modest, sure = (sample(STANDARD.log_prob, noise(50, 1), 1, target=target, generator=generator(0)) for target in (0.5, 0.95))
+    assert modest.step_size.mean() > 1.5 * sure.step_size.mean()
+
+
 def test_jitter_ends_a_resonance():
     """Ten steps of just the length that turns N(0, 1) by π: z² never changes without jitter and mixes with it."""
     step = 2 * math.sin(math.pi / 20)  # a leapfrog step turns by the angle 2 arcsin(e/2)

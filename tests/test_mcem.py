@@ -42,6 +42,21 @@ def test_a_model_that_monte_carlo_em_cant_train_is_told():
         fit_mcem(torch.nn.Linear(12, 2), torch.rand(20, 12).round(), epochs=1)
 
 
+def test_a_prior_without_a_decoder_is_told():
+    class Half(torch.nn.Linear):
+        def prior(self):
+            return BEST.prior()
+
+    with pytest.raises(VbookError, match=r"a model with prior\(\) and decode\(z\), which Half lacks"):
+        fit_mcem(Half(12, 2), torch.rand(20, 12).round(), epochs=1)
+
+
+def test_jitter_reaches_the_chains_and_rows_have_the_step():
+    (a, history), (b, _) = run(seed=4), run(seed=4, jitter=0.0)
+    assert not torch.equal(a.weight, b.weight)
+    assert history.rows[-1]["step_size"] == history.step_size != history.rows[0]["step_size"]
+
+
 def test_log_joint_is_posterior_plus_evidence():
     """(2.2) and Bayes' rule, at any z."""
     z = torch.randn(len(X), 2, generator=torch.Generator().manual_seed(2), **F64)

@@ -28,6 +28,12 @@ def test_it_starts_as_the_identity():
     assert torch.equal(z, h) and torch.equal(ladj, torch.zeros(5))
 
 
+def test_a_board_with_more_black_than_white():
+    model, h = trained((3, 3)), torch.randn(20, 9, dtype=torch.float64)
+    assert model.black.sum() in (4, 5)
+    torch.testing.assert_close(model.generate(model.normalize(h)[0]), h)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_forth_and_back(dtype):
     model, h = trained().to(dtype), torch.randn(200, 12, dtype=dtype)
