@@ -62,6 +62,12 @@ def test_nothing_else_lies_at_the_top():
     assert {name for name in top if not name.startswith(".")} <= set(LAYOUT)
 
 
+def test_no_two_test_files_share_a_name():
+    """The folders of tests aren't packages, so pytest, asked for all of them, would refuse the second file of a name."""
+    names = [path.name for path in committed_files() if ROOT / "tests" in path.parents and path.name.startswith("test_")]
+    assert names and not {name for name in names if names.count(name) > 1}
+
+
 def test_generated_things_are_ignored():
     names = [
         "_build/html/index.html",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.results.test_record import sample
 from vbook.errors import VbookError
-from vbook.results import compare, comparison, references, save_record, significant
+from vbook.results import compare, comparison, files, save_record, significant
 from vbook.results.references import Quantity
 
 TARGET = "assignment/vae-20/elbo-valid"
@@ -42,7 +42,7 @@ def test_a_broken_record_is_named_and_not_taken_for_a_missing_one(outcome, monke
     path = save_record(sample(experiment="ch00-none"), tmp_path)
     path.write_text("{")
     monkeypatch.setattr(comparison, "record_path", lambda name: path)
-    monkeypatch.setattr(references, "record_path", lambda name: path)
+    monkeypatch.setattr(files, "record_path", lambda name: path)
     with pytest.raises(VbookError, match=r"ch00-none\.laptop\.json: not a record"):
         compare(outcome, [("bound", "elbo")])
 

@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 
 from tests.results.test_record import sample
 from vbook.errors import VbookError
-from vbook.results import format_like, references, resolve, save_record, targets
+from vbook.results import files, format_like, resolve, save_record, targets
 
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
     """A folder of records in place of the book's."""
     monkeypatch.setattr("vbook.results.record.record_path", lambda name: tmp_path / f"{name}.json")
-    monkeypatch.setattr(references, "record_path", lambda name: tmp_path / f"{name}.json")
-    monkeypatch.setattr(references, "records", lambda: {"ch00-sample.laptop": None})
+    monkeypatch.setattr(files, "record_path", lambda name: tmp_path / f"{name}.json")
+    monkeypatch.setattr(files, "records", lambda: {"ch00-sample.laptop": None})
     return tmp_path
 
 

@@ -13,7 +13,7 @@ from vbook.bounds import elbo, elbo_analytic_kl
 from vbook.errors import VbookError
 from vbook.evaluation import evaluate
 from vbook.models import VAE, vae
-from vbook.results import records, save_record, weights
+from vbook.results import files, records, save_record, weights
 
 ARCHITECTURE = dict(x_dim=12, z_dim=2, hidden=(6,), posterior="factorized", seed=3)
 
@@ -24,8 +24,8 @@ def shelf(tmp_path, monkeypatch):
     model = vae(**ARCHITECTURE)
     artefacts = weights.save_weights(model, "ch00-sample", "laptop", ARCHITECTURE, tmp_path)
     save_record(dataclasses.replace(sample(), artefacts=artefacts), tmp_path)
-    monkeypatch.setattr(weights, "record_path", lambda name: tmp_path / f"{name}.json")
-    monkeypatch.setattr(weights.paths, "book", lambda *parts: tmp_path.joinpath(*parts[1:]))
+    monkeypatch.setattr(files, "record_path", lambda name: tmp_path / f"{name}.json")
+    monkeypatch.setattr(files.paths, "book", lambda *parts: tmp_path.joinpath(*parts[1:]))
     return tmp_path, model
 
 

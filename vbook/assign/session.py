@@ -129,9 +129,8 @@ class Session:
         place = f" ({cell.strip('<>')}, line {len(lines)})" if lines else ""
         called = _function(lines)
         who = name if called in (None, name) else f"{name} calls {called}, which"
-        about = [found for found in _NAME.findall(text) if re.search(rf"\b{found}\b", line)][
-            -1:
-        ]  # the name missed, the attribute
+        # The name missed, the attribute: only where that line has it, for the text may be made of a case.
+        about = [found for found in _NAME.findall(text) if re.search(rf"\b{found}\b", line)][-1:]
         return Trouble(f"{who} raises {kind}{''.join(f' about {found!r}' for found in about)}{place}")
 
     def _lines(self, error: dict) -> list[str]:

@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from vbook import paths
-from vbook.errors import VbookError, nearest
-from vbook.results.record import read_record, record_path, records, write_with
+from vbook.errors import VbookError
+from vbook.results.files import find_record, vouched
+from vbook.results.record import write_with
 
 PER_ROW = 25  # images side by side; each drawing begins a row
 
@@ -40,19 +40,11 @@ def load_pictures(record_id: str) -> dict:
     """
     from PIL import Image
 
-    if not record_path(record_id).is_file():
-        raise VbookError(f"no record {record_id!r}{nearest(record_id, records())}")
-    entry = read_record(record_path(record_id)).pictures
+    entry = find_record(record_id).pictures
     if not entry:
         raise VbookError(f"record {record_id!r} keeps no pictures")
-    path = paths.book("results", entry["file"])
-    if not path.is_file():
-        raise VbookError(f"{entry['file']} is missing from book/results")
-    blob = path.read_bytes()
-    if (found := hashlib.sha256(blob).hexdigest()) != entry["sha256"]:
-        raise VbookError(f"{entry['file']}: sha256 {found}, but the record names {entry['sha256']}")
     height, width = entry["shape"]
-    with Image.open(io.BytesIO(blob)) as image:
+    with Image.open(io.BytesIO(vouched(entry, "results"))) as image:
         sheet = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(image.height, image.width)
     cells = sheet.view(-1, height, PER_ROW, width).transpose(1, 2).reshape(-1, PER_ROW, height * width)
     found, row = {}, 0

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from vbook.errors import VbookError, nearest
-from vbook.results.record import Record, read_record, record_path, records
+from vbook.results.files import find_record
+from vbook.results.record import Record
 from vbook.results.target import targets
 
 MINUS = "\N{MINUS SIGN}"
@@ -61,10 +62,7 @@ def _target(name: str) -> Quantity:
 
 
 def _measured(record_id: str, metric: str) -> Quantity:
-    path = record_path(record_id)
-    if not path.is_file():
-        raise VbookError(f"no record {record_id!r}{nearest(record_id, records())}")
-    record = read_record(path)
+    record = find_record(record_id)
     if metric not in record.metrics:
         raise VbookError(f"record {record_id!r} has no metric {metric!r}{nearest(metric, record.metrics)}")
     entry = record.metrics[metric]

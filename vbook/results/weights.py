@@ -5,11 +5,11 @@ import json
 from contextlib import ExitStack
 from pathlib import Path
 
-from vbook import paths
 from vbook.devices import check_device
-from vbook.errors import VbookError, nearest
+from vbook.errors import VbookError
 from vbook.models import VAE, vae
-from vbook.results.record import PARTS, read_record, record_path, records, write_with
+from vbook.results.files import find_record, vouched
+from vbook.results.record import PARTS, write_with
 
 LIMIT = 1_100_000  # bytes a file: they travel in the wheel and in pages
 
@@ -47,10 +47,7 @@ def load_model(record_id: str, device=None) -> VAE:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    if not record_path(record_id).is_file():
-        raise VbookError(f"no record {record_id!r}{nearest(record_id, records())}")
-    device = check_device("cpu" if device is None else device)
-    record = read_record(record_path(record_id))
+    record, device = find_record(record_id), check_device("cpu" if device is None else device)
     if not record.artefacts:
         raise VbookError(f"record {record_id!r} keeps no weights")
     try:
@@ -62,13 +59,7 @@ def load_model(record_id: str, device=None) -> VAE:
             setattr(model, part, None)
             continue
         entry = record.artefacts[part]
-        path = paths.book("weights", entry["file"])
-        if not path.is_file():
-            raise VbookError(f"{entry['file']} is missing from book/weights")
-        blob = path.read_bytes()
-        found = hashlib.sha256(blob).hexdigest()
-        if found != entry["sha256"]:
-            raise VbookError(f"{entry['file']}: sha256 {found}, but the record names {entry['sha256']}")
+        blob = vouched(entry, "weights")
         try:
             getattr(model, part).load_state_dict({k: v.float() for k, v in load(blob).items()})
         except (RuntimeError, SafetensorError) as error:

@@ -52,10 +52,10 @@ def vae_levels(setup: Setup) -> Outcome:
     """p(h|z) is a Gaussian for each of the logits h that the flow is given, with its shifts and its noise.
 
     Adam's step grows to ``lr`` over the first ``warm_up`` updates: with the whole step from the start a variance can shrink
-    faster than its mean finds the pixel, and the bound falls by a factor of thousands before it rises. ``bits_elbo`` is by the
-    bound, ``bits_valid`` by (2.57) with ``samples`` draws on ``points`` unshifted images. The decoder's means at ``draws``
-    latents are weighed as the other families' images are (see ``judge.worth``), and as ``draws_NAME`` draws of p(h|z) at the same
-    latents, which are what the model says an image is.
+    faster than its mean finds the pixel, and the bound falls far below where it began. ``bits_elbo`` is by the bound,
+    ``bits_valid`` by (2.57) with ``samples`` draws on ``points`` unshifted images. The decoder's means at ``draws`` latents are
+    weighed as the other families' images are (see ``judge.worth``), and as ``draws_NAME`` draws of p(h|z) at the same latents,
+    which are what the model says an image is.
     """
     (x, held), shape, dims = halves(setup), setup.train.shape, setup.train.x.shape[1]
     model = gaussian_vae(dims, setup.z_dim, setup.hidden, setup.seed).to(setup.device)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from tests.results.test_record import sample
 from vbook.errors import VbookError
-from vbook.results import pictures, records, save_record
+from vbook.results import files, pictures, records, save_record
 
 SHAPE = (4, 3)
 
@@ -22,8 +22,8 @@ def shelf(tmp_path, monkeypatch):
     record = sample(experiment="ch00-drawn")
     save_record(sample(experiment="ch00-drawn", pictures=pictures.save_pictures(drawings, record.id, SHAPE, tmp_path)), tmp_path)
     save_record(sample(experiment="ch00-plain"), tmp_path)
-    monkeypatch.setattr(pictures, "record_path", lambda name: tmp_path / f"{name}.json")
-    monkeypatch.setattr(pictures.paths, "book", lambda *parts: tmp_path.joinpath(*parts[1:]))
+    monkeypatch.setattr(files, "record_path", lambda name: tmp_path / f"{name}.json")
+    monkeypatch.setattr(files.paths, "book", lambda *parts: tmp_path.joinpath(*parts[1:]))
     return tmp_path, record.id, drawings
 
 
