@@ -65,8 +65,18 @@ def test_the_flows_record():
     assert found.series["valid"][-1] == pytest.approx(m["bits_valid"], abs=1e-3)
     for images in (*found.drawings["samples"].values(), found.drawings["between"]):
         assert torch.equal((255 * images).round() / 255, images) and images.min() >= 0 and images.max() <= 1
-    assert found.drawings["between"].shape == (9, 784)
-    assert (found.drawings["between"][[0, -1]] - held[:2]).abs().max() < 1.5 / 255, "the ends are the images themselves"
+    way, classes = found.drawings["between"], judge.Judge(setup, 10_000).classes(held[:25])
+    assert way.shape == (9, 784) and (way[0] - held[0]).abs().max() < 1.5 / 255, "it begins at the first image"
+    ends = [k for k in range(25) if (way[-1] - held[k]).abs().max() < 1.5 / 255]
+    assert len(ends) == 1 and classes[ends[0]] != classes[0], "and ends at one of another class"
+    assert all(classes[k] == classes[0] for k in range(ends[0])), "the first such"
+
+
+def test_a_way_needs_two_classes_if_there_are_two():
+    model, x = RealNVP((2, 2), pairs=1, hidden=4), torch.tensor([0.2, 0.4, 0.6, 0.8])[:, None].repeat(1, 4)
+    for classes, last in (([7, 7, 1, 7], 0.6), ([7, 1, 1], 0.4), ([7, 7, 7], 0.4)):
+        way = flow.between(model, x, torch.tensor(classes), steps=3)
+        assert way.shape == (5, 4) and way[[0, -1], 0].tolist() == pytest.approx([0.2, last], abs=1.5 / 255)
 
 
 def test_more_draws_never_cost_bits():

@@ -88,7 +88,7 @@ def flow(setup: Setup) -> Outcome:
     ``bits_train`` is the mean over the minibatches of the last epoch; ``bits_untrained`` is what the flow has before training, as
     the identity. ``inverse_error`` is the mean relative error of an image after forth and back, ``ladj_error`` that of the
     log-determinant, as the template's own tests have them. ``draws`` images are weighed (see ``judge.worth``). Drawn are samples
-    at the start, halfway and at the end, and images on the way between two.
+    at the start, halfway and at the end, and nine on the way between two held-out images of different classes.
     """
     (x, held), shape, dims = halves(setup), setup.train.shape, setup.train.x.shape[1]
     model = RealNVP(shape, setup.pairs, setup.hidden, setup.seed).to(setup.device)
@@ -116,8 +116,9 @@ def flow(setup: Setup) -> Outcome:
     metrics = {"bits_train": {"mean": bits_per_dim(history.rows[-1]["train"], dims), "unit": "bits/dim"}}
     metrics |= {f"bits_{name}": bits(per_datapoint(model, held, one), dims) for name, one in ways.items()}
     metrics |= {"bits_untrained": bits(start, dims)} | there_and_back(model, held[:1_000], setup.seed)
-    metrics |= worth(Judge(setup, 10_000), drawn(model, z), setup.test.x, moved_test(setup))
-    drawings = {"samples": taken, "between": between(model, held)}
+    judge = Judge(setup, 10_000)
+    metrics |= worth(judge, drawn(model, z), setup.test.x, moved_test(setup))
+    drawings = {"samples": taken, "between": between(model, held, judge.classes(held[:25]))}
     return Outcome(metrics, series, model, None, drawings, **counts)
 
 
@@ -134,8 +135,12 @@ def there_and_back(model: RealNVP, x: Tensor, seed: int) -> dict:
 
 
 @torch.no_grad()
-def between(model: RealNVP, x: Tensor, steps: int = 7) -> Tensor:
-    """Images on the straight way between the latents of the first two images of x (N, D), both included; (steps + 2, D)."""
-    z, _ = model.normalize(to_logits()(255 * x[:2] + 0.5))
+def between(model: RealNVP, x: Tensor, classes: Tensor, steps: int = 7) -> Tensor:
+    """Images on the straight way between the latents of two images of x (N, D), both included; (steps + 2, D).
+
+    They are the first image and the first one of another of the ``classes`` (M,), which the first M images have.
+    """
+    other = next((k for k in range(1, len(classes)) if classes[k] != classes[0]), 1)
+    z, _ = model.normalize(to_logits()(255 * x[[0, other]] + 0.5))
     t = torch.linspace(0, 1, steps + 2, device=x.device)[:, None]
     return drawn(model, (1 - t) * z[0] + t * z[1])
