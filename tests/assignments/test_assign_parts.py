@@ -3,6 +3,8 @@
 import json
 import os
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -174,6 +176,19 @@ def test_only_named_modules_are_staged():
         assert not there & {"bounds.py", "distributions.py", "assign/asking.py", "assign/master.py", "plots/grids.py"}
         assert all(os.stat(path).st_mode & 0o004 for path in stage.rglob("*"))
     assert not stage.exists()
+
+
+def test_what_an_optimizer_loads_is_loaded_before_a_call_s_seconds_begin():
+    text = """
+import sys
+from vbook.assign.worker import Worker
+one = Worker()
+for source in ("def step(p): return p", "def train(p): return torch.optim.Adam([p])"):
+    assert one.cell({"source": source, "name": "a", "graded": False}, {})[0] == {"failed": None}
+    print("torch._dynamo" in sys.modules)
+"""
+    found = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "True"]
 
 
 def test_a_worker_that_doesn_t_start_is_our_fault_not_the_student_s(monkeypatch, tmp_path):
