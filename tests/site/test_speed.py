@@ -1,4 +1,4 @@
-"""How little the pages keep a reader waiting: no task of seconds while they load, and nothing moves under the eye."""
+"""How little the pages keep a reader waiting: no long task while they load, and nothing moves under the eye."""
 
 from pathlib import Path
 
@@ -9,10 +9,8 @@ from look import visit
 from vbook.bench.site import longest_task, traced
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-SLOWER = 4  # times: a phone of some years
-GUARD = (
-    800  # ms on that phone. 200 are the aim, which `vbook bench site` measures on a quiet machine; this is for what takes seconds
-)
+SLOWER, LIMIT = 4, 200  # a phone of some years is so many times slower; milliseconds on it
+TRIES = 12  # the best of these is the page's own: a load that is disturbed takes up to twice the processor's time
 SHIFT = 0.05
 WATCH = (Path(look.__file__).parents[2] / "vbook" / "bench" / "site.js").read_text(encoding="utf-8")
 
@@ -29,14 +27,30 @@ def processor_time(browser, address: str) -> float:
     return 1000 * longest_task(events, address, "tdur")
 
 
-def test_no_task_takes_seconds_while_a_page_loads(browser, built_site, serve):
-    start = serve(built_site)
+def test_no_task_is_long_while_a_page_loads(browser, built_site, serve):
+    start, slow = serve(built_site), {}
     for name in look.pages(built_site):
-        for _ in range(6):  # the best of some: the processor's time goes up when others use its caches
-            took = SLOWER * processor_time(browser, f"{start}/{name}")
-            if took <= GUARD:
-                break
-        assert took <= GUARD, f"{name}: {took:.0f} ms"
+        took = []
+        while len(took) < TRIES and min(took, default=LIMIT + 1) > LIMIT:
+            took.append(SLOWER * processor_time(browser, f"{start}/{name}"))
+        if min(took) > LIMIT:
+            slow[name] = [round(one) for one in took]
+    assert not slow, f"ms of the longest task: {slow}"
+
+
+def test_the_lists_of_contents_come_a_frame_after_the_text(browser, built_site, serve):
+    page = browser.new_page(viewport={"width": 1280, "height": 850})
+    page.add_init_script("window.later = []; window.requestAnimationFrame = (then) => later.push(then)")
+    try:
+        page.goto(f"{serve(built_site)}/book/notation.html")
+        assert page.locator(".bd-sidebar-primary a").count() and page.locator(".bd-sidebar-secondary a").count()
+        before = page.locator(".bd-sidebar-primary a").first.is_visible()
+        page.evaluate("() => later.forEach((then) => then(0))")
+        page.wait_for_function("() => document.documentElement.dataset.shown === ''", polling=50)  # not by frames
+        assert not before and page.locator(".bd-sidebar-primary a").first.is_visible()
+        assert page.locator(".bd-sidebar-secondary a").first.is_visible()
+    finally:
+        page.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

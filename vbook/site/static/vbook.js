@@ -11,8 +11,10 @@ function place(card, anchor) {
   card.style.inset = `${above >= gap ? above : at.bottom + gap}px auto auto ${left}px`;
 }
 
-// The theme's scripts, each a task of its own once the page is shown: all at once they would hold a slow phone up.
+// Once the text is shown come the lists of contents and the theme's scripts, each a task of its own: all at once they would hold
+// a slow phone up.
 requestAnimationFrame(() => setTimeout(() => {
+  document.documentElement.dataset.shown = "";
   for (const { href } of document.querySelectorAll("link.vbook-later")) {
     const script = document.createElement("script");
     script.async = false; // in their order
