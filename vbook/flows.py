@@ -19,20 +19,19 @@ ALPHA = 1e-5  # how far pixels are kept from 0 and 1, where the logit is infinit
 class AffineCoupling(Transform):
     """x -> y with y_a = x_a and y_b = x_b ⊙ exp(s(x_a)) + t(x_a), Dinh, Sohl-Dickstein and Bengio (2017), (4)–(8).
 
-    ``kept`` (D,) says which coordinates are a, the others are b; ``net`` maps x_a (..., A) to (s', t) (..., 2B), and s = tanh s'.
-    The Jacobian is triangular with exp(s) or 1 on its diagonal, so log |det| = Σ s, and whatever ``net`` computes need
-    not be inverted. VbookError unless there are coordinates of both kinds.
+    ``kept`` (D,) says which coordinates are a, the others are b, or is the two's indices, (A,) and (B,), which are taken unseen:
+    in a CUDA graph no value can be looked at. ``net`` maps x_a (..., A) to (s', t) (..., 2B), and s = tanh s'. The Jacobian is
+    triangular with exp(s) or 1 on its diagonal, so log |det| = Σ s, and whatever ``net`` computes need not be inverted.
+    VbookError unless there are coordinates of both kinds.
     """
 
     domain = codomain = constraints.real_vector
     bijective = True
 
-    def __init__(self, net: nn.Module, kept: Tensor):
+    def __init__(self, net: nn.Module, kept: Tensor | tuple[Tensor, Tensor]):
         super().__init__()
-        if kept.ndim != 1 or kept.dtype != torch.bool or kept.all() or not kept.any():
-            raise VbookError("kept must be a vector of truth values, some True and some False")
         self.net = net
-        self.a, self.b = (rows.nonzero()[:, 0] for rows in (kept, ~kept))
+        self.a, self.b = kept if isinstance(kept, tuple) else indices(kept)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """s and t, both (..., B), from the coordinates a, and the coordinates b."""
@@ -54,6 +53,17 @@ class AffineCoupling(Transform):
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         """Σ s; (..., D) -> (...,) nats."""
         return self._parts(x)[0].sum(-1)
+
+
+def indices(kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Where ``kept`` (D,) is True, and where it isn't; (A,) and (B,). VbookError unless it is both somewhere.
+
+    >>> indices(torch.tensor([True, False, True]))
+    (tensor([0, 2]), tensor([1]))
+    """
+    if kept.ndim != 1 or kept.dtype != torch.bool or kept.all() or not kept.any():
+        raise VbookError("kept must be a vector of truth values, some True and some False")
+    return kept.nonzero()[:, 0], (~kept).nonzero()[:, 0]
 
 
 def checkerboard(shape: tuple[int, int]) -> Tensor:

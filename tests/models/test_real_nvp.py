@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor, FakeTensorMode
 from torch.func import jacrev, vmap
 
 from vbook.errors import VbookError
-from vbook.flows import checkerboard
+from vbook.experiments.chapter13.flow import with_shifts
+from vbook.flows import AffineCoupling, checkerboard, of_levels
 from vbook.models import RealNVP
 from vbook.models.real_nvp import log_flow
 from vbook.training import fit
@@ -72,6 +74,18 @@ def test_couplings_take_turns():
         tuple(checkerboard((4, 4)).nonzero()[:, 0].tolist()),
     ]
     assert torch.equal(model.couplings()[2].a, model.couplings()[0].a)
+
+
+def test_no_value_is_looked_at_on_the_way():
+    """In a CUDA graph nothing can be read back; a tensor without values refuses what would."""
+    model = RealNVP((4, 4), pairs=2, hidden=8)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        x = torch.rand(5, 16)
+        found = with_shifts(of_levels(log_flow), (4, 4))(model, x)
+        found.mean().backward()
+        assert isinstance(found, FakeTensor) and found.shape == (5,) and model.generate(x).shape == (5, 16)
+        with pytest.raises(DataDependentOutputException):
+            AffineCoupling(model.nets[0], x[0] > 0.5)
 
 
 def test_its_draws_have_its_density():

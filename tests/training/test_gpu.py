@@ -9,8 +9,11 @@ import torch
 
 from vbook.bounds import elbo
 from vbook.errors import VbookError
+from vbook.experiments.chapter13.flow import with_shifts
+from vbook.flows import of_levels
 from vbook.mcem import fit_mcem
-from vbook.models import vae
+from vbook.models import RealNVP, vae
+from vbook.models.real_nvp import log_flow
 from vbook.objectives import annealed, wake_sleep
 from vbook.training import decay, fit, fit_many, warmup
 
@@ -54,6 +57,17 @@ def test_a_graph_replays_the_eager_step_with_the_same_noise(way):
     torch.testing.assert_close(graph, eager, rtol=1e-4, atol=1e-2)
     torch.testing.assert_close(flat(second), flat(first), rtol=1e-2, atol=1e-3)
     assert history.steps == 100 and len(history.rows) == 9
+
+
+def test_a_flow_of_levels_runs_in_a_graph():
+    x, found = (255 * data()).round() / 255, []
+    objective = with_shifts(of_levels(log_flow), (28, 28))
+    for mode in ("eager", "graph"):
+        model = RealNVP((28, 28), pairs=2, hidden=64, seed=1).cuda()
+        history = fit(model, x, objective, steps=50, batch_size=100, mode=mode, seed=3)
+        found.append((history.rows[-1]["train"], flat(model)))
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-4)
+    torch.testing.assert_close(found[1][1], found[0][1], rtol=1e-2, atol=1e-3)
 
 
 def test_the_fastest_mode_is_found_and_changes_nothing_else():

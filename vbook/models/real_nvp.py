@@ -6,7 +6,7 @@ from torch.distributions import TransformedDistribution
 
 from vbook.distributions import FactorizedNormal, standard_normal
 from vbook.errors import VbookError
-from vbook.flows import AffineCoupling, checkerboard
+from vbook.flows import AffineCoupling, checkerboard, indices
 from vbook.networks import mlp
 from vbook.noise import check_seed
 
@@ -27,6 +27,8 @@ class RealNVP(nn.Module):
             raise VbookError(f"pairs must be at least 1, got {pairs!r}")
         black = checkerboard(shape)
         self.register_buffer("black", black, persistent=False)
+        for name, where in zip(("_black", "_white"), indices(black), strict=True):
+            self.register_buffer(name, where, persistent=False)
         self.register_buffer("_like", torch.empty(0), persistent=False)  # carries device and dtype for the prior
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(check_seed(seed))
@@ -42,7 +44,8 @@ class RealNVP(nn.Module):
 
     def couplings(self) -> list[AffineCoupling]:
         """The steps of f from data to latents, in order."""
-        return [AffineCoupling(net, ~self.black if k % 2 else self.black) for k, net in enumerate(self.nets)]
+        turns = (self._black, self._white), (self._white, self._black)
+        return [AffineCoupling(net, turns[k % 2]) for k, net in enumerate(self.nets)]
 
     def normalize(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """z = f(h) and log |det ∂f/∂h|, the sum over the couplings as in (17); (..., D) -> (..., D) and (...,) nats."""

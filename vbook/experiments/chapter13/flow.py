@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from vbook.evaluation import per_datapoint, summarize
+from vbook.experiments.chapter12.protocol import both_parts
 from vbook.experiments.chapter13.judge import Judge, worth
 from vbook.experiments.registry import Outcome, experiment
 from vbook.experiments.setup import Setup
@@ -60,7 +61,7 @@ def drawn(model: RealNVP, z: Tensor) -> Tensor:
 
 def halves(setup: Setup) -> tuple[Tensor, Tensor]:
     """The template's own split of the training file: ``images`` to train on, and the ``held`` next ones."""
-    x = torch.cat([setup.train.x, setup.valid.x])
+    x = both_parts(setup)
     return x[: setup.images], x[setup.images : setup.images + setup.held]
 
 
@@ -96,6 +97,8 @@ def flow(setup: Setup) -> Outcome:
     g = torch.Generator(setup.device).manual_seed(setup.seed + 1)
     z = torch.randn(setup.draws, dims, generator=g, device=setup.device)
 
+    ways = {"valid": objective, "valid_shifted": with_shifts(objective, shape)}
+
     def measure(model):
         return {name: per_datapoint(model, held, one).mean().item() for name, one in ways.items()}
 
@@ -103,7 +106,6 @@ def flow(setup: Setup) -> Outcome:
         if row["epoch"] in (0, half, setup.epochs):
             taken[row["epoch"]] = drawn(model, z[:25])
 
-    ways = {"valid": objective, "valid_shifted": with_shifts(objective, shape)}
     keep(model, {"epoch": 0})
     start = per_datapoint(model, held, objective)
     options = dict(epochs=setup.epochs, batch_size=setup.batch_size, lr=setup.lr, seed=setup.seed, progress=setup.progress)
@@ -142,5 +144,4 @@ def between(model: RealNVP, x: Tensor, classes: Tensor, steps: int = 7) -> Tenso
     """
     other = next((k for k in range(1, len(classes)) if classes[k] != classes[0]), 1)
     z, _ = model.normalize(to_logits()(255 * x[[0, other]] + 0.5))
-    t = torch.linspace(0, 1, steps + 2, device=x.device)[:, None]
-    return drawn(model, (1 - t) * z[0] + t * z[1])
+    return drawn(model, torch.lerp(z[0], z[1], torch.linspace(0, 1, steps + 2, device=x.device)[:, None]))

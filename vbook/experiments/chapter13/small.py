@@ -1,7 +1,10 @@
 """Small GANs: one that the page can carry, and several that show how the game goes wrong."""
 
+import copy
+
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from vbook.adversarial import saturating
 from vbook.errors import VbookError
@@ -21,23 +24,21 @@ TOY = dict(z_dim=16, sizes=(64, 128), judges=(64,), batch_size=64, lr=5e-4, imag
 def folded(model: GAN) -> VAE:
     """The generator as a decoder of ``vbook.networks`` without batch norm: the same pixels, one z at a time.
 
-    Batch norm with the means and variances of training is a linear map, which the layer before it takes in, and (tanh a + 1)/2 is
-    the sigmoid of 2a. VbookError for a generator whose hidden units aren't plain ReLUs: pages know no others with a kink.
+    Batch norm with the means and variances of training is a linear map, which the layer before it takes in, in double precision,
+    and (tanh a + 1)/2 is the sigmoid of 2a. VbookError for a generator whose hidden units aren't plain ReLUs: pages know no
+    others with a kink.
     """
-    layers = list(model.generator)
+    layers = list(copy.deepcopy(model.generator).double().eval())
     if any(isinstance(layer, nn.LeakyReLU) and layer.negative_slope for layer in layers):
         raise VbookError("only a generator of ReLUs can be folded: build the GAN with slope=0")
     linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
     norm_of = {layers[k - 1]: layer for k, layer in enumerate(layers) if isinstance(layer, nn.BatchNorm1d)}
     decoder = BernoulliDecoder(model.z_dim, linear[-1].out_features, [layer.out_features for layer in linear[:-1]], "relu")
     for target, source in zip(decoder.net[::2], linear, strict=True):
-        weight, bias = source.weight.double(), source.bias.double()
-        if norm := norm_of.get(source):
-            gain = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
-            weight, bias = gain[:, None] * weight, gain * (bias - norm.running_mean.double()) + norm.bias.double()
+        whole = fuse_linear_bn_eval(source, norm_of[source]) if source in norm_of else source
         last = 2.0 if source is linear[-1] else 1.0
-        target.weight.copy_(last * weight)
-        target.bias.copy_(last * bias)
+        target.weight.copy_(last * whole.weight)
+        target.bias.copy_(last * whole.bias)
     return VAE(None, decoder, model.z_dim)
 
 
