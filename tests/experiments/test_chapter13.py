@@ -14,7 +14,7 @@ from vbook.experiments import run
 from vbook.experiments.chapter13 import flow, gan, judge, levels, small
 from vbook.experiments.registry import find
 from vbook.experiments.setup import prepare
-from vbook.flows import of_levels
+from vbook.flows import levels_of, of_levels
 from vbook.models import GAN, RealNVP
 from vbook.models.real_nvp import log_flow
 
@@ -70,6 +70,9 @@ def test_the_flows_record():
     ends = [k for k in range(25) if (way[-1] - held[k]).abs().max() < 1.5 / 255]
     assert len(ends) == 1 and classes[ends[0]] != classes[0], "and ends at one of another class"
     assert all(classes[k] == classes[0] for k in range(ends[0])), "the first such"
+    z = torch.randn(setup.draws, 784, generator=torch.Generator().manual_seed(setup.seed + 1))[:25]
+    for epoch, model in {0: fresh, 12: found.model}.items():
+        assert torch.equal(found.drawings["samples"][epoch], flow.drawn(model, z)), "the same latents each time"
 
 
 def test_a_way_needs_two_classes_if_there_are_two():
@@ -132,6 +135,8 @@ def test_the_two_halves_of_the_neighbours_verdict(smoke):
     assert found["told_apart_moved"]["mean"] == 1.0, "white paper for black: another kind"
     assert found["largest_class"]["mean"] == 1.0 and found["largest_class_real"]["mean"] < 0.2
     assert "told_apart_moved" not in judge.worth(knows, spot, x)
+    still = judge.worth(knows, spot, x, moved=x)
+    assert still["told_apart_moved"] == still["told_apart_real"], "of the same images, moved by nothing"
 
 
 def test_a_folded_generator_draws_the_same_pixels():
@@ -174,6 +179,20 @@ def test_the_games_record():
     assert m["told_apart_real"] < 0.6 < m["told_apart"]
 
 
+def test_what_is_drawn_of_the_game(smoke):
+    """At each time from the same latents, first by the network that the training starts from; and a way between two classes."""
+    found = run("ch13-gan", profile="smoke")
+    samples, way = found.drawings["samples"], found.drawings["between"]
+    fresh = GAN(784, smoke.z_dim, smoke.sizes, smoke.judges, gan.HOW["dropout"], 0, gan.HOW["slope"])
+    z = gan.latents(smoke, 25, fresh)
+    assert torch.equal(samples[0], fresh.pictures(z)) and torch.equal(samples[40], found.model.pictures(z))
+    assert not any(torch.allclose(samples[20], samples[k], atol=0.01) for k in (0, 40))
+    classes = judge.Judge(smoke, 10_000).classes(samples[40])
+    ends = [next(k for k in range(25) if torch.allclose(one, samples[40][k], atol=1e-6)) for one in way[[0, -1]]]
+    assert ends[0] == 0 and classes[ends[1]] != classes[0]
+    assert torch.allclose(way[4], found.model.pictures(z[ends].mean(0, keepdim=True))[0], atol=1e-6), "half of either latent"
+
+
 def test_the_small_generators_record():
     found = run("ch13-gan-small", profile="smoke")
     assert found.metrics["folding_error"]["mean"] < 1e-5
@@ -194,6 +213,27 @@ def test_the_autoencoders_likelihood_is_importance_sampled():
     }
     assert by["iwae"] < by["elbo"] - 0.01
     assert found.metrics["bits_valid"]["mean"] == pytest.approx(by["iwae"], abs=0.003)
+
+
+def test_draws_of_the_autoencoder_have_its_spread_and_their_own_entries():
+    found, setup = run("ch13-vae-levels", profile="smoke"), prepare(find("ch13-vae-levels"), "smoke", 0, "cpu", None, False)
+    g = torch.Generator().manual_seed(setup.seed + 1)
+    with torch.no_grad():
+        p = found.model.decode(torch.randn(setup.draws, setup.z_dim, generator=g))
+    assert torch.equal(found.drawings["samples"], levels_of(p.mean) / 255)
+    draws = found.drawings["draws"]
+    low, high = (levels_of(p.mean + sign * p.stddev) / 255 for sign in (-1, 1))
+    wide = (low > 0) & (high < 1) & (high - low > 0.2)
+    assert wide.sum() > 200
+    within = ((draws >= low) & (draws <= high))[wide].double().mean().item()
+    assert within == pytest.approx(0.683, abs=4 * 0.47 / wide.sum().item() ** 0.5 + 0.02), "one standard deviation, and levels"
+    knows, moved = judge.Judge(setup, 10_000), flow.moved_test(setup)
+    for start, images in (("", found.drawings["samples"]), ("draws_", draws)):
+        for name, entry in judge.worth(knows, images, setup.test.x, moved).items():
+            assert found.metrics[start + name] == entry
+    assert any(
+        found.metrics[f"draws_{name}"] != found.metrics[name] for name in ("classes", "largest_class", "drawn_among_drawn")
+    )
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,18 @@ def test_the_answer_holds():
     assert chi(DIMS).cdf(middle.mean()) < 0.06, "few draws of 16 latents are that short"
 
 
+def test_it_opens_on_a_pair_that_shows_the_answer():
+    payload = generator_paths().payload
+    a, b = (draws(payload["seed"])[k] for k in payload["ends"])
+    (line, turn), (low, high) = ways(a, b), payload["typical"]
+    ordinary = np.linalg.norm(draws(1, 400), axis=1).mean()
+    assert np.linalg.norm(line[4]) / ordinary == pytest.approx(0.5**0.5, abs=0.05)
+    assert np.linalg.norm(turn[4]) / ordinary == pytest.approx(1.0, abs=0.1)
+    assert all(low < np.linalg.norm(z) < high for z in (*line, *turn)), "inside the band, as its static picture has it"
+
+
 def test_its_pictures_are_pytorchs():
-    z = draws(1)
+    z = draws(generator_paths().payload["seed"])
     found = torch.tensor(run(WIDGET, "return z.map((one) => nets.generator(one).mean);", ("generator",), z=z.tolist()))
     with torch.no_grad():
         expected = load_model(KEPT["generator"].record).decode(torch.tensor(z).float()).mean

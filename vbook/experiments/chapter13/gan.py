@@ -18,8 +18,8 @@ from vbook.noise import normal
 from vbook.training import History, fit
 
 MNIST = dict(data="mnist", stand_in="digits", protocol="real")
-# Two departures from the template: dropout in the discriminator, as other students of the course had it, and Adam's first decay
-# at the 0.5 of Radford, Metz and Chintala (2016), whom the source follows in the step (with 0.9 a small game's
+# Two departures from the template: dropout in the discriminator (other students of the course had it in both), and Adam's first
+# decay at the 0.5 of Radford, Metz and Chintala (2016), whom the source follows in the step (with 0.9 a small game's
 # discriminator runs ahead in the first epochs: ch13-gan-stability).
 HOW = dict(gain=non_saturating, dropout=0.3, slope=SLOPE, beta=0.5)
 

@@ -5,7 +5,7 @@ import { between, button, choice, clamp, draggable, el, font, number, oneOf, pic
 
 const COUNT = 10, STEPS = 8, SHAPE = [28, 28];
 const BOX = [46, 26, 300, 190], ROW = { width: 730, tile: 76 };
-const PATHS = { straight: "straight line in z", round: "round, the length kept", pixels: "pixels mixed" };
+const PATHS = { straight: "straight line in z", round: "round, from length to length", pixels: "pixels mixed" };
 
 /** (1 − t) a + t b, number by number. */
 export const straight = (a, b, t) => Array.from(a, (v, i) => (1 - t) * v + t * b[i]);
@@ -29,7 +29,7 @@ export function draws(seed, count, dims) {
 export function generatorPaths(host) {
   const { payload } = host, { dims, typical } = payload;
   const whole = (low, high) => (v) => Number.isInteger(v) && v >= low && v <= high;
-  const get = reader(host, { seed: payload.seed, a: 4, b: 5, t: 0.5, path: "straight" }, { seed: whole(0, 9999), a: whole(0, COUNT - 1), b: whole(0, COUNT - 1), t: between(0, 1), path: oneOf(PATHS) });
+  const get = reader(host, { seed: payload.seed, a: payload.ends[0], b: payload.ends[1], t: 0.5, path: "straight" }, { seed: whole(0, 9999), a: whole(0, COUNT - 1), b: whole(0, COUNT - 1), t: between(0, 1), path: oneOf(PATHS) });
   let made = null, decode = null, films = null;
 
   const axes = plot(BOX, [0, 1], [0, 6]);
