@@ -8,6 +8,7 @@ from scipy.stats import multivariate_normal, norm
 from vbook.assign.asking import earlier, float32, hold, own_or_right, several, shaped
 from vbook.assign.compare import numbers, require
 from vbook.assign.master import Checks
+from vbook.checks import CheckFailed
 from vbook.distributions import FullCovarianceNormal
 from vbook.evaluation import effective_sample_size, log_px
 
@@ -94,10 +95,8 @@ def kl_of(m, S, mu, C) -> np.ndarray:
     return torch.distributions.kl_divergence(normal(m, S), normal(mu, C)).numpy()
 
 
-@check("kl", "The divergence of one Gaussian from the other", 3)
-def _(ask, cases):
-    m, mu = float32(cases.normal(size=(2, 4, 3)))
-    S, C = covariance(cases, 3), covariance(cases, 3)
+def divergence(got, m, S, mu, C) -> None:
+    """CheckFailed, in words for known mistakes, unless ``got`` is the divergence of each row."""
     right = kl_of(m, S, mu, C)
     shift, log_dets = m - mu, np.linalg.slogdet(C)[1] - np.linalg.slogdet(S)[1]
     wrong = {
@@ -107,14 +106,21 @@ def _(ask, cases):
         "the log-determinants are swapped": right - log_dets,
         "the log-determinants are missing": right - 0.5 * log_dets,
         "the log-determinants count half, like everything else": right + 0.5 * log_dets,
-        "Z is missing: the divergence of a Gaussian from itself is 0": right + 1.5,
+        "Z is missing: the divergence of a Gaussian from itself is 0": right + 0.5 * len(S),
         "the trace is missing": right - 0.5 * np.trace(np.linalg.solve(C, S)),
         "the difference of the means is missing": kl_of(m, S, m, C),
         "the means' difference counts in units of C, not by itself": right
         + 0.5 * ((shift**2).sum(-1) - (shift * np.linalg.solve(C, shift.T).T).sum(-1)),
-        "these are diagonal Gaussians; covariances count whole": kl_of(m, S * np.eye(3), mu, C * np.eye(3)),
+        "these are diagonal Gaussians; covariances count whole": kl_of(m, S * np.eye(len(S)), mu, C * np.eye(len(S))),
     }
-    require(ask("kl", m, S, mu, C), right, "the divergence", wrong)
+    require(got, right, "the divergence", wrong)
+
+
+@check("kl", "The divergence of one Gaussian from the other", 3)
+def _(ask, cases):
+    m, mu = float32(cases.normal(size=(2, 4, 3)))
+    case = m, covariance(cases, 3), mu, covariance(cases, 3)
+    divergence(ask("kl", *case), *case)
 
 
 @check("kl", "A Gaussian from itself, each row by itself", 1)
@@ -129,11 +135,19 @@ def _(ask, cases):
 def _(ask, cases):
     m, mu = float32(cases.normal(size=(2, 3, 2)))
     S, C = covariance(cases, 2), covariance(cases, 2)
-    _, grads = ask("kl", m, S, mu, C, grad=(0, 2))
+    value, grads = ask("kl", m, S, mu, C, grad=(0, 2))
     right = np.linalg.solve(C, (m - mu).T).T
     for name, grad, sign in zip(("m", "mu"), grads, (1, -1), strict=True):
         hold(grad is not None, f"no gradient reaches {name}: is something detached?")
-        require(grad, sign * right, f"the gradient by {name}", {"the sign is turned round": -sign * right}, abs=1e-4)
+        wrong = {"the sign is turned round": -sign * right}
+        try:
+            require(grad, sign * right, f"the gradient by {name}", wrong, abs=1e-4)
+        except CheckFailed:
+            try:
+                divergence(value, m, S, mu, C)
+            except CheckFailed as failed:  # in the words for what the gradient follows from
+                raise CheckFailed(f"the gradient by {name} follows from {failed}") from None
+            raise
 
 
 def bound_case(cases):
@@ -369,18 +383,21 @@ def _(ask, cases):
     require(error, right, "the error bar", wrong)
 
 
-def shifted(cases) -> tuple[np.ndarray, np.ndarray, float]:
-    """Log-weights near 0, the same ones near −1000, and how far they are apart."""
-    log_w, offset = float32(cases.normal(size=(6, 3))), float(np.round(900 + 200 * cases.random()))
-    return log_w, float32(log_w - offset), offset
+def shifts(cases, each: bool):
+    """How far to move log-weights down, to −1000 or so: three images, each by another way; or one way for all."""
+    far = cases.permutation([800.0, 1050.0, 1300.0]) + cases.integers(0, 100, 3)
+    return far if each else far[0]
 
 
 @check("estimate", "Both work with log-weights near −1000, as images have them", 2)
 def _(ask, cases):
-    log_w, low, offset = shifted(cases)
+    log_w = float32(cases.normal(size=(6, 3)))
     near = [numbers(v, "the estimate") for v in several(ask("estimate", log_w), 2, "estimate")]
-    far = [numbers(v, "the estimate") for v in several(ask("estimate", low), 2, "estimate")]
-    hold(all(np.isfinite(v).all() for v in far), "exp of a number near −1000 is 0: shift by the largest, or use logsumexp")
+    offset = shifts(cases, each=near[0].shape == (3,))  # a mean over the images has lost its points above
+    far = [numbers(v, "the estimate") for v in several(ask("estimate", float32(log_w - offset)), 2, "estimate")]
+    finite = np.concatenate([np.isfinite(v).ravel() for v in far])
+    hold(finite.any(), "exp of a number near −1000 is 0: shift by the largest, or use logsumexp")
+    hold(finite.all(), "inf or nan for some images: shift each by its own largest, or use logsumexp")
     hold(np.ptp(near[0]) > 1e-3 and np.ptp(near[1]) > 1e-5, "the same number for every image")
     require(far[0] + offset, near[0], "all log-weights shifted: the estimate shifts with them", abs=5e-3)
     require(far[1], near[1], "all log-weights shifted: the error bar stays", rel=5e-3)
@@ -408,9 +425,12 @@ def _(ask, cases):
 
 @check("effective_size", "It works with log-weights near −1000", 1)
 def _(ask, cases):
-    log_w, low, _ = shifted(cases)
-    near, far = (numbers(ask("effective_size", v), "the effective size") for v in (log_w, low))
-    hold(np.isfinite(far).all(), "exp of a number near −1000 is 0: normalise with softmax or logsumexp")
+    log_w = float32(cases.normal(size=(6, 3)))
+    near = numbers(ask("effective_size", log_w), "the effective size")
+    offset = shifts(cases, each=near.shape == (3,))  # a sum over the images has lost its points above
+    far = numbers(ask("effective_size", float32(log_w - offset)), "the effective size")
+    hold(np.isfinite(far).any(), "exp of a number near −1000 is 0: normalise with softmax or logsumexp")
+    hold(np.isfinite(far).all(), "inf or nan for some images: normalise each by itself, with softmax(0) or logsumexp(0)")
     hold(np.ptp(near) > 1e-3, "the same number for every image")
     require(far, near, "all weights times the same number: the effective size stays", rel=5e-3)
 

@@ -60,10 +60,14 @@ class Table:
 
 
 class Suite:
-    """An assignment's tests: ``class TestA2(Suite)`` with its ``table``, and ``right``: changes into unusual right answers."""
+    """An assignment's tests: ``class TestA2(Suite)`` with its ``table``, and ``right``: changes into unusual right answers.
+
+    ``spoilt`` has the points lost by rows whose wrong value makes gradients wrong, too.
+    """
 
     table: Table
     right: Sequence[tuple[str, str, str]]
+    spoilt: Sequence[dict[str, int]] = ()
 
     def pytest_generate_tests(self, metafunc):
         if "row" in metafunc.fixturenames:
@@ -89,6 +93,13 @@ class Suite:
         assert row.task in lost and got == row.points, f"{row.what!r} loses {got or 'nothing'}, the table says {row.points}"
         said = handin.reasons(result, row.task)
         assert row.word in said, f"the feedback on {row.what!r} lacks {row.word!r}: {said}"
+
+    @pytest.mark.slow
+    def test_a_gradient_of_a_wrong_value_is_explained_by_the_value(self, folder):
+        for row in (row for row in self.table.rows if row.points in self.spoilt):
+            result = self.table.grade(next(k for k, rows in enumerate(self.table.groups) if row in rows), folder)
+            said = [outcome.words for outcome in result.outcomes if outcome.check.task == row.task and outcome.words]
+            assert len(said) > 1 and all(row.word in words for words in said), f"{row.what!r}: not all of {said} say {row.word!r}"
 
     @pytest.mark.slow
     def test_together_they_lose_nothing_else(self, folder):

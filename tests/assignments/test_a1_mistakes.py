@@ -35,13 +35,17 @@ MISTAKES = [
         {"log_likelihood": 2},
         "nan",
     ),
+    ("exp of a large logit", "log_likelihood", "x * log_p + (1 - x) * log_1_p", "x * logits - logits.exp().log1p()",
+     {"log_likelihood": 2}, "softplus"),
     ("log inside the mean", "log_evidence", "log_px_z.logsumexp(0) - math.log(len(log_px_z))", "log_px_z.mean(0)",
      {"log_evidence": 4}, "outside the mean"),
     ("sum over draws for the mean", "log_evidence", " - math.log(len(log_px_z))", "", {"log_evidence": 4}, "log L"),
     ("mean over images for draws", "log_evidence", "log_px_z.logsumexp(0) - math.log(len(log_px_z))",
      "log_px_z.logsumexp(1) - math.log(log_px_z.shape[1])", {"log_evidence": 4}, "first dimension"),
     ("exp underflows", "log_evidence", "log_px_z.logsumexp(0) - math.log(len(log_px_z))", "log_px_z.exp().mean(0).log()",
-     {"log_evidence": 2}, "logsumexp"),
+     {"log_evidence": 2}, "near −1000"),
+    ("one shift for all images", "log_evidence", "log_px_z.logsumexp(0) - math.log(len(log_px_z))",
+     "(log_px_z - log_px_z.max()).exp().mean(0).log() + log_px_z.max()", {"log_evidence": 2}, "own largest"),
     ("the chance for the number of draws", "draws_until_hit", "** -k", "** k", {"draws_until_hit": 3}, "probability"),
     ("latents add up", "draws_until_hit", "return math.erf(r / math.sqrt(2)) ** -k", "return k / math.erf(r / math.sqrt(2))",
      {"draws_until_hit": 2}, "multiply"),
@@ -148,7 +152,7 @@ def test_a_mistake_of_the_loss_is_found_beside_one_of_what_it_calls(first, secon
 
 
 class TestA1(Suite):
-    table, right = TABLE, [*(row[1:] for row in RIGHT), TWO_HEADS]
+    table, right, spoilt = TABLE, [*(row[1:] for row in RIGHT), TWO_HEADS], ({"kl": 6}, {"draw": 5})
 
 
 def test_checks_deleted_moved_or_weakened_change_nothing(walls, tmp_path):

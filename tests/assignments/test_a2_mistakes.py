@@ -107,6 +107,7 @@ MISTAKES = [
      "(total_g / len(data), total_d / len(data))",
      {"train": 3}, "first"),
     ("any class counts", "coverage", "shares >= 0.01", "shares > 0", {"coverage": 2}, "1 %"),
+    ("more than 1 %", "coverage", "shares >= 0.01", "shares > 0.01", {"coverage": 1}, "one in a hundred"),
     ("classes that are missing", "coverage", "shares >= 0.01", "shares < 0.01", {"coverage": 2}, "missing"),
     ("the name of the largest class", "coverage", "shares.max().item()", "shares.argmax().item()", {"coverage": 2}, "name"),
     ("a number for a share", "coverage", " / len(found)\n    return int((shares >= 0.01)",

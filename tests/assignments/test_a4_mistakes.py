@@ -65,7 +65,9 @@ MISTAKES = [
     ("mean over images for draws", "estimate", "log_w.logsumexp(0) - math.log(len(log_w))",
      "log_w.logsumexp(1) - math.log(log_w.shape[1])\n    return value, value", {"estimate": 7}, "first dimension"),
     ("exp underflows", "estimate", "log_w.logsumexp(0) - math.log(len(log_w))", "log_w.exp().mean(0).log()", {"estimate": 2},
-     "1000"),
+     "near −1000"),
+    ("one shift for all images", "estimate", "log_w.logsumexp(0) - math.log(len(log_w))",
+     "(log_w - log_w.max()).exp().mean(0).log() + log_w.max()", {"estimate": 2}, "own largest"),
     ("no root of L", "estimate", "w.std(0) / math.sqrt(len(log_w))", "w.std(0)", {"estimate": 2}, "spread"),
     ("L for its root", "estimate", "math.sqrt(len(log_w))", "len(log_w)", {"estimate": 2}, "root"),
     ("L for L - 1", "estimate", "w.std(0)", "w.std(0, correction=0)", {"estimate": 2}, "L − 1"),
@@ -73,6 +75,8 @@ MISTAKES = [
     ("weights not normalised", "effective_size", "log_w.softmax(0)", "log_w.exp()", {"effective_size": 4}, "normalised"),
     ("one over the effective size", "effective_size", "1 / log_w.softmax(0).square().sum(0)",
      "log_w.softmax(0).square().sum(0)", {"effective_size": 3}, "one over"),
+    ("one shift for the effective sizes of all images", "effective_size", "1 / log_w.softmax(0).square().sum(0)",
+     "(log_w - log_w.max()).exp().sum(0) ** 2 / (2 * (log_w - log_w.max())).exp().sum(0)", {"effective_size": 1}, "by itself"),
     ("a share of L", "effective_size", "1 / log_w", "1 / len(log_w) / log_w", {"effective_size": 3}, "share"),
     ("the baseline multiplied", "moments", "(f - b)", "(f * (b if b else 1))", {"moments": 4}, "multiplied"),
     ("an even average", "moments", "mean = (q * estimates).sum()", "mean = estimates.mean()", {"moments": 4}, "evenly"),
@@ -168,4 +172,4 @@ RIGHT = [
 
 
 class TestA4(Suite):
-    table, right = TABLE, [row[1:] for row in RIGHT]
+    table, right, spoilt = TABLE, [row[1:] for row in RIGHT], ({"kl": 4},)
