@@ -72,6 +72,8 @@ def atomic_write(path: Path, mode: str = "wb"):
     path = Path(path)
     if path.is_dir():  # before anything is written: of several files none may take its place then
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():  # a device, a pipe: the new file would take its place
+        raise OSError(errno.EINVAL, "no ordinary file, so nothing can take its place", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)

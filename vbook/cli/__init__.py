@@ -32,8 +32,8 @@ app.add_typer(bench_app, name="bench")
 Profile = Annotated[str, typer.Option("--profile", "-P", help="smoke, laptop or paper.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of every random number; by default the notebook's, 0.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; by default cpu.")]
-# What a full, read-only or foreign disk answers: the user's to mend, and no news for a traceback.
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+# What a full, read-only or foreign disk answers, and where no file can be: the user's to mend, and no news for a traceback.
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EINVAL}
 
 
 def main(args: list[str] | None = None) -> None:

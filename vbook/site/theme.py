@@ -57,6 +57,7 @@ def configure(app, config) -> None:
     config.html_context = config.html_context | {"default_mode": "auto"}
     config.html_static_path = [*config.html_static_path, str(STATIC)]
     config.html_copy_source = False
+    config.html_use_index = False  # nothing is in it: the code page lists what the book defines
     config.html_show_sourcelink = False
     config.html_show_search_summary = False  # fetching pages from disk is forbidden, and the console would say so
     config.html_math_renderer = "vbook"

@@ -86,7 +86,15 @@ for (const link of document.querySelectorAll("a.vbook-eqref, a.vbook-cite, a.vbo
   link.addEventListener("mouseleave", () => { clearTimeout(timer); leave(); });
   link.addEventListener("focus", () => { if (link.matches(":focus-visible")) show(); });
   link.addEventListener("blur", leave);
+  // A finger can't point: its first tap shows, its second goes there.
+  link.addEventListener("click", (event) => {
+    clearTimeout(timer);
+    if (card?.anchor === link || !matchMedia("(hover: none)").matches) return shut();
+    show();
+    if (card?.anchor === link) event.preventDefault();
+  });
 }
+document.addEventListener("click", ({ target }) => { if (card && !card.element.contains(target) && !card.anchor.contains(target)) shut(); });
 
 // Figures: a click opens the picture in its full size; without this script the link does.
 for (const link of document.querySelectorAll("a.vbook-zoom")) {
@@ -114,8 +122,8 @@ const near = new Set();
 function reach() {
   const boxes = [...near], wide = boxes.map((box) => box.scrollWidth > box.clientWidth + 1); // all are read before one is written: one layout
   boxes.forEach((box, k) => {
-    if (box.classList.contains("scrolls") === wide[k]) return;
     box.classList.toggle("scrolls", wide[k]);
+    if (wide[k] === (box.tabIndex === 0)) return;
     if (wide[k]) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   });
@@ -124,7 +132,10 @@ const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) if (isIntersecting) near.add(target); else near.delete(target);
   reach();
 }, { rootMargin: "50% 0px" });
-for (const box of document.querySelectorAll(".vbook-eq-math, .pst-scrollable-table-container, .cell_output .output, .cell_output .output pre, .highlight pre")) watcher.observe(box);
+for (const box of document.querySelectorAll(".vbook-eq-math, .pst-scrollable-table-container, .cell_output .output, .cell_output .output pre, .highlight pre")) {
+  box.tabIndex = 0; // until it is measured
+  watcher.observe(box);
+}
 new ResizeObserver(reach).observe(document.body);
 document.fonts?.addEventListener("loadingdone", reach);
 
@@ -132,7 +143,7 @@ document.fonts?.addEventListener("loadingdone", reach);
 const code = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) if (isIntersecting) { code.unobserve(target); addCopyButton(target); }
 }, { rootMargin: "50% 0px" });
-for (const box of document.querySelectorAll("div.highlight")) code.observe(box);
+for (const box of document.querySelectorAll("div.highlight")) if (!box.closest(".cell_output")) code.observe(box);
 function addCopyButton(box) {
   const button = document.createElement("button");
   const say = (done) => { button.setAttribute("aria-label", done ? "Copied" : "Copy this code"); button.classList.toggle("done", done); };
@@ -149,6 +160,15 @@ function addCopyButton(box) {
   });
   box.append(button);
 }
+
+// The list of contents follows the reader, and as a drawer it makes way for what was chosen in it.
+document.addEventListener("activate.bs.scrollspy", ({ relatedTarget: link }) => {
+  const box = link?.closest(".bd-sidebar-secondary");
+  if (!box) return;
+  const [at, view] = [link.getBoundingClientRect(), box.getBoundingClientRect()];
+  box.scrollTop += Math.min(0, at.top - view.top - 40) + Math.max(0, at.bottom - view.bottom + 40);
+});
+document.addEventListener("click", ({ target }) => { if (target.closest("a[href*='#']")) target.closest("dialog[open]:not(.vbook-lightbox)")?.close(); });
 
 // Results: what a reader wants to see of the reported numbers.
 for (const form of document.querySelectorAll("form.vbook-filter")) {

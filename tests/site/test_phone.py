@@ -1,0 +1,103 @@
+"""A reader with a phone, a finger or colours of their own: on the real site's pages."""
+
+import pytest
+from look import visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+CHAPTER = "chapters/13-deep-generative-models.html"
+FINGER = {"has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture
+def phone(browser, built_site, serve):
+    with visit(browser, f"{serve(built_site)}/{CHAPTER}", 390, **FINGER) as page:
+        yield page
+        assert page.complaints == []
+
+
+def test_a_figure_is_larger_where_it_is_zoomed_and_closes(phone):
+    link = phone.locator("a.vbook-zoom").nth(1)
+    link.scroll_into_view_if_needed()
+    small = link.locator("img").bounding_box()["width"]
+    link.tap()
+    box = phone.locator("dialog.vbook-lightbox")
+    assert box.locator("img").bounding_box()["width"] > 1.5 * small
+    assert box.evaluate("(box) => box.scrollWidth > box.clientWidth && box.offsetWidth <= innerWidth"), "it scrolls in its box"
+    close, picture = box.get_by_role("button").bounding_box(), box.locator("img").bounding_box()
+    assert close["y"] + close["height"] <= picture["y"], "the button lies on nothing"
+    box.get_by_role("button").tap()
+    box.wait_for(state="detached")
+
+
+def test_the_first_tap_on_a_reference_shows_and_the_second_goes(phone):
+    link = phone.locator("a.vbook-cite, a.vbook-eqref, a.vbook-term").first
+    link.scroll_into_view_if_needed()
+    before = phone.url
+    link.tap()
+    phone.locator(".vbook-preview").wait_for()
+    assert phone.url == before
+    phone.touchscreen.tap(4, 420)
+    phone.locator(".vbook-preview").wait_for(state="detached")
+    link.scroll_into_view_if_needed()
+    link.tap()
+    phone.locator(".vbook-preview").wait_for()
+    link.tap()
+    phone.wait_for_function("(before) => location.href !== before", arg=before)
+
+
+def test_the_drawer_of_contents_makes_way_for_what_was_chosen(phone):
+    phone.locator(".secondary-toggle, .pst-secondary-toggle").locator("visible=true").first.tap()
+    drawer = phone.locator("dialog[open]")
+    drawer.wait_for()
+    drawer.get_by_role("link", name="13.5").tap()
+    phone.wait_for_function("() => !document.querySelector('dialog[open]')")
+    assert phone.url.endswith("#which-is-best") or "#sec-13.5" in phone.url
+
+
+def test_no_copy_button_lies_on_a_phones_code_nor_on_any_output(phone, browser, built_site, serve):
+    phone.locator("div.cell").nth(3).scroll_into_view_if_needed()
+    assert phone.locator(".copybtn").locator("visible=true").count() == 0
+    with visit(browser, f"{serve(built_site)}/{CHAPTER}") as page:
+        cell = page.locator("div.cell:has(.output.stream)").first
+        cell.scroll_into_view_if_needed()
+        cell.locator(".cell_input .copybtn").wait_for(state="attached")
+        assert cell.locator(".cell_output .copybtn").count() == 0
+
+
+def test_the_list_of_contents_follows_the_reader(browser, built_site, serve):
+    with visit(browser, f"{serve(built_site)}/chapters/02-variational-autoencoders.html") as page:
+        page.wait_for_function("() => window.bootstrap")  # the theme's scripts, which name the active link
+        page.evaluate("document.getElementById('sec-2.12').scrollIntoView()")
+        page.wait_for_function(
+            """() => {
+                const [link] = [...document.querySelectorAll('.bd-sidebar-secondary a.active')].slice(-1);
+                const box = document.querySelector('.bd-sidebar-secondary');
+                if (!link || box.scrollTop === 0) return false;
+                const [at, view] = [link.getBoundingClientRect(), box.getBoundingClientRect()];
+                return at.top >= view.top && at.bottom <= view.bottom;
+            }"""
+        )
+
+
+def test_icons_are_seen_in_colours_of_the_readers_own(browser, built_site, serve):
+    with visit(browser, f"{serve(built_site)}/{CHAPTER}", forced_colors="active") as page:
+        for icon in (".theme-switch-button i", ".primary-toggle i, .primary-toggle span"):
+            colours = (
+                page.locator(icon)
+                .locator("visible=true")
+                .first.evaluate(
+                    "(icon) => [getComputedStyle(icon).backgroundColor, getComputedStyle(document.body).backgroundColor]"
+                )
+            )
+            assert colours[0] != colours[1]
+
+
+def test_what_may_scroll_is_within_reach_before_it_is_measured(browser, built_site, serve):
+    with visit(browser, f"{serve(built_site)}/{CHAPTER}") as page:
+        boxes = page.locator("div.cell:not(.tag_hide-input) > .cell_input .highlight pre")
+        assert boxes.last.get_attribute("tabindex") == "0", "far from the screen"
+        boxes.last.scroll_into_view_if_needed()
+        wide = "(box) => [box.scrollWidth > box.clientWidth + 1, box.tabIndex === 0]"
+        page.wait_for_timeout(300)
+        scrolls, reached = boxes.last.evaluate(wide)
+        assert scrolls == reached
