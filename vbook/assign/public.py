@@ -10,9 +10,10 @@ from pathlib import Path
 
 from vbook.assign.cells import CELL, define, not_begun, run_cell
 from vbook.assign.master import PREFIX, graded
+from vbook.assign.opening import formed
 from vbook.assign.release import ANSWER
 from vbook.errors import VbookError
-from vbook.pipeline.notebook import read, tags
+from vbook.pipeline.notebook import tags
 
 PATIENCE = 10.0  # seconds until a cell that still runs is named
 
@@ -34,7 +35,7 @@ def public_checks(path: Path) -> list[Public]:
 
     Raises VbookError for a file that is no notebook or has no public checks.
     """
-    cells = read(path)["cells"]
+    cells = formed(path)["cells"]
     if not any(map(_is_check, cells)):  # nothing runs then: it may be a chapter, which takes minutes
         raise VbookError(f"{path}: no public checks in it; is it an assignment?")
     namespace = {"__name__": "__main__", "get_ipython": lambda: None, "display": lambda *args, **options: None}
@@ -51,7 +52,7 @@ def public_checks(path: Path) -> list[Public]:
             known = cell["metadata"]["nbgrader"]
             task = known["grade_id"].removeprefix(PREFIX)
             found.append(Public(task, known.get("points", 0), _says(failed, task)))
-        elif failed:
+        elif failed and not _unfinished(cell, failed):
             found.append(Public(f"cell {number}", 0, _says(failed, "")))
     return found
 
@@ -61,9 +62,15 @@ def _is_check(cell: dict) -> bool:
     return cell["cell_type"] == "code" and bool(known.get("grade")) and not known.get("solution")
 
 
+def _unfinished(cell: dict, failed: dict) -> bool:
+    """Whether a task's own cell says that it isn't begun, as its check will."""
+    known = cell["metadata"].get("nbgrader", {})
+    return failed["type"] == "NotImplementedError" and not_begun(known.get("grade_id", ""), failed["text"]) == "not begun"
+
+
 def unanswered(path: Path) -> tuple[int, int]:
     """How many questions of the notebook at ``path`` have nothing in their cell yet, and how many there are."""
-    cells = [cell["source"].strip() for cell, known in graded(read(path)) if known.get("grade") and known.get("solution")]
+    cells = [cell["source"].strip() for cell, known in graded(formed(path)) if known.get("grade") and known.get("solution")]
     return sum(text in ("", ANSWER) for text in cells), len(cells)
 
 
