@@ -10,6 +10,7 @@ from handin import call
 
 from vbook import paths
 from vbook.assign import public, sandbox
+from vbook.assign.master import names
 from vbook.assign.public import public_checks
 from vbook.assign.release import student_copy
 
@@ -183,6 +184,14 @@ def test_a_task_s_own_cell_has_no_row_beside_its_check(capsys, tmp_path):
         [str(last - 1), "calls kl, which is not begun"],
         [str(last), "calls kl, which is not begun"],
     ]
+
+
+@pytest.mark.parametrize("name", names())
+def test_checks_are_found_by_their_texts_where_the_metadata_are_lost(name, tmp_path):
+    notebook, master = handin.changed(name=name), handin.master(name)
+    bare = [{key: value for key, value in cell.items() if key != "metadata"} for cell in notebook["cells"]]
+    found = public_checks(handin.write(tmp_path, "me", notebook | {"cells": bare}, name))
+    assert {one.name: one.points for one in found} == master.tasks and {one.says for one in found} == {"passes"}
 
 
 def test_public_mistakes_are_named(tmp_path):
