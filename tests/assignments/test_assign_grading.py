@@ -4,9 +4,14 @@ import handin
 import numpy as np
 import pytest
 
+from vbook.assign import grading, report, sandbox
+from vbook.assign.answers import answers
 from vbook.assign.compare import expect, shape_words
+from vbook.assign.opening import belongs
+from vbook.assign.release import student_copy
 from vbook.assign.session import Session
 from vbook.checks import CheckFailed
+from vbook.paths import write_text
 
 
 @pytest.mark.usefixtures("walls")
@@ -47,6 +52,50 @@ def test_an_error_in_a_called_function_names_that_function(tmp_path):
     place = "raises NameError about 'nets' (cell 29, line 3)"
     assert f"scale_and_shift {place}" in handin.reasons(result, "scale_and_shift")
     assert f"couple calls scale_and_shift, which {place}" in handin.reasons(result, "couple")
+
+
+@pytest.mark.usefixtures("walls")
+def test_half_a_character_and_a_folder_of_another_encoding_end_in_points_and_a_sheet(tmp_path):
+    """JSON may hold the first half of an emoji alone, which no file in UTF-8 can."""
+    name = "zo\udceb"
+    changes = [("question-prior", "**Model answer.**", "SMILE"), ("kl", "return 0.5", "note = 'SMILE'\n    return 0.5")]
+    path = handin.write(tmp_path, name, handin.changed(*changes))
+    path.write_text(path.read_text().replace("SMILE", "So \\ud83d."))
+    with sandbox.staged(handin.master().checks.allowed) as stage:
+        result = grading.grade_one(handin.master(), name, path, stage, handin.SEED)
+    marks = report.write_pages(handin.master(), result, tmp_path / "A1.csv")
+    write_text(tmp_path / "A1.csv", report.table(handin.master(), [result], True, {name: marks}))
+    assert handin.lost(result) == {} and marks["question-prior"].points is None
+    assert "> So \ufffd." in (tmp_path / "by-hand" / name / "A1.md").read_text()
+
+
+class TestAnotherFile:
+    """No work is 0 points by mistake: where nothing of the assignment is there, the grade stays open."""
+
+    def incidents(self, tmp_path, notebook):
+        result = grading.grade_one(handin.master(), "s", handin.write(tmp_path, "s", notebook), tmp_path, "1")
+        assert {outcome.words for outcome in result.outcomes} == {grading.NOTHING} and result.answers == {}
+        return result.incidents
+
+    @pytest.mark.parametrize("name", ["A2", "A4"])
+    @pytest.mark.parametrize("metadata", [True, False])
+    def test_of_another_assignment_is_named(self, tmp_path, name, metadata):
+        notebook = student_copy(handin.master(name))
+        for cell in notebook["cells"] if not metadata else ():
+            cell["metadata"] = {}
+        assert self.incidents(tmp_path, notebook) == [f"A1.ipynb holds tasks and questions of {name}, not of A1"]
+
+    @pytest.mark.parametrize("sources", [(), ("",), ("x = 1",), ("def kl(mu, log_var):\n    return 0",)])
+    def test_with_next_to_nothing_is_told(self, tmp_path, sources):
+        notebook = handin.appended(handin.changed() | {"cells": []}, *sources)
+        assert self.incidents(tmp_path, notebook) == ["A1.ipynb holds next to nothing of the tasks and questions of A1"]
+
+    @pytest.mark.parametrize("keep", [slice(None), slice(30), slice(30, None)])
+    @pytest.mark.parametrize("metadata", [True, False])
+    def test_of_the_assignment_or_part_of_it_is_graded(self, keep, metadata):
+        notebook = student_copy(handin.master())
+        notebook["cells"] = [cell if metadata else cell | {"metadata": {}} for cell in notebook["cells"][keep]]
+        assert belongs(notebook, handin.master(), answers(notebook, handin.master())[1]) is None
 
 
 CELLS = [("<cell 1>", "x = 1", False),
