@@ -38,8 +38,9 @@ def test_an_error_names_what_it_is_about_if_the_notebook_has_it(tmp_path):
         ("generate", "z = eps", "z = eps.sample"),
         ("draw", "return mu", "raise KeyError(f'leak_{len(mu)}')\n    return mu"),
     ]
-    result = handin.grade(tmp_path, handin.changed(*changes))
-    assert "kl raises NameError about 'half' (cell 26, line 3)" in handin.reasons(result, "kl")
+    result = handin.grade(tmp_path, handin.appended(handin.changed(*changes), "def mine():\n    pass\n\n\n1 / 0"))
+    assert result.incidents == ["mine's cell raises ZeroDivisionError in its line 5: division by zero"]
+    assert "kl raises NameError about 'half' (kl's cell, line 3)" in handin.reasons(result, "kl")
     assert "generate raises AttributeError about 'sample' (" in handin.reasons(result, "generate")
     assert "draw raises KeyError (" in handin.reasons(result, "draw")
 
@@ -49,7 +50,7 @@ def test_an_error_in_a_called_function_names_that_function(tmp_path):
     result = handin.grade(
         tmp_path, handin.changed(("scale_and_shift", "scale, shift = net(", "scale, shift = nets("), name="A3"), "A3"
     )
-    place = "raises NameError about 'nets' (cell 29, line 3)"
+    place = "raises NameError about 'nets' (scale_and_shift's cell, line 3)"
     assert f"scale_and_shift {place}" in handin.reasons(result, "scale_and_shift")
     assert f"couple calls scale_and_shift, which {place}" in handin.reasons(result, "couple")
 
@@ -111,9 +112,9 @@ class TestWhatAProcessClaims:
         return str(Session(CELLS, tmp_path)._failure(name, {"type": kind, "cell": cell, "line": line, "text": text}))
 
     def test_a_place_that_the_notebook_has_is_told(self, tmp_path):
-        assert self.says(tmp_path) == "f raises NameError about 'half' (cell 2, line 2)"
-        assert self.says(tmp_path, "g") == "g calls f, which raises NameError about 'half' (cell 2, line 2)"
-        assert self.says(tmp_path, "g", line=8) == "g raises NameError (cell 2, line 8)"
+        assert self.says(tmp_path) == "f raises NameError about 'half' (f's cell, line 2)"
+        assert self.says(tmp_path, "g") == "g calls f, which raises NameError about 'half' (f's cell, line 2)"
+        assert self.says(tmp_path, "g", line=8) == "g raises NameError (f's cell, line 8)"
         assert (
             self.says(tmp_path, "f", "NotImplementedError", "<cell 3>", 2, "task h: not begun") == "calls h, which is not begun"
         )
@@ -126,8 +127,11 @@ class TestWhatAProcessClaims:
     def test_any_other_is_not(self, tmp_path, cell, line):
         assert self.says(tmp_path, cell=cell, line=line) == "f raises NameError"
 
+    def test_a_cell_that_defines_nothing_has_its_number(self, tmp_path):
+        assert self.says(tmp_path, cell="<cell 1>", line=1) == "f raises NameError (cell 1, line 1)"
+
     def test_a_name_or_a_text_that_stands_elsewhere_is_not(self, tmp_path):
-        assert self.says(tmp_path, line=1, text="name 'two' is not defined") == "f raises NameError (cell 2, line 1)"
+        assert self.says(tmp_path, line=1, text="name 'two' is not defined") == "f raises NameError (f's cell, line 1)"
         assert self.says(tmp_path, "f", "NotImplementedError", "<cell 4>", 1, "task b: not begun") == "not begun"
 
     def test_a_shape_of_other_sizes_or_many_dimensions_is_not(self):

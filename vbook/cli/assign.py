@@ -47,7 +47,7 @@ def grade_assignment(
 
     \b
     Example: VBOOK_ASSIGN_SEED="spring term" vbook assign grade A1 submissions --csv grades/A1.csv
-    The hidden cases are drawn from $VBOOK_ASSIGN_SEED, any text that students don't know. Without it each run draws its own.
+    The hidden cases are drawn from $VBOOK_ASSIGN_SEED, any text that students don't know. Without it a first run draws its own.
     Run again after marking: the marks in the sheets beside the table are kept and go into the grades.
     """
     from vbook.assign import report
