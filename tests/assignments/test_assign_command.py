@@ -175,6 +175,12 @@ def test_a_notebook_may_change_the_folder(capsys, monkeypatch, tmp_path):
     assert code == 0 and f"{TASKS} of {TASKS} tasks" in out
 
 
+def test_tags_that_are_none_are_passed_over(tmp_path):
+    notebook = handin.changed() | {"cells": handin.changed()["cells"][:6]}
+    notebook["cells"][2]["metadata"]["tags"] = None
+    assert [one.says for one in public_checks(handin.write(tmp_path, "me", notebook))] == ["passes"]
+
+
 def test_a_task_s_own_cell_has_no_row_beside_its_check(capsys, tmp_path):
     notebook = handin.appended(student_copy(handin.master()), "kl(0, 0)", "raise NotImplementedError('task kl: not begun')")
     lines = call(capsys, "check", handin.write(tmp_path, "me", notebook))[1].splitlines()

@@ -68,10 +68,9 @@ def _by_metadata(cells: list[dict]) -> tuple[dict[int, tuple[str, int]], set[int
     for cell, known in graded({"cells": cells}):
         if cell["cell_type"] == "code" and known.get("grade") and not known.get("solution"):
             checks[id(cell)] = known["grade_id"].removeprefix(PREFIX), known.get("points", 0)
-    numbered = list(enumerate(cells, 1))
-    return {k: checks[id(cell)] for k, cell in numbered if id(cell) in checks}, {
-        k for k, cell in numbered if "experiment" in tags(cell)
-    }
+    numbered = [(number, cell, tags(cell)) for number, cell in enumerate(cells, 1)]
+    defining = {number for number, _, there in numbered if isinstance(there, list) and "experiment" in there}
+    return {number: checks[id(cell)] for number, cell, _ in numbered if id(cell) in checks}, defining
 
 
 def _by_text(cells: list[dict]) -> tuple[dict[int, tuple[str, int]], set[int]]:
