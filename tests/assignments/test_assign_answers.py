@@ -41,6 +41,32 @@ def test_answers_below_the_placeholder_and_in_several_cells_count(notebook, lose
     assert found(lose(notebook)) == {"question-prior": "My note.\n\nAnd more."}
 
 
+CODE = NOTE | {"cell_type": "code"}
+
+
+@pytest.mark.parametrize("lose", [lambda notebook: notebook, bare])
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [("It has nothing to learn.", "It has nothing to learn."),
+     ("# It has nothing\n# to learn.", "It has nothing\nto learn."),
+     ("'Nothing.'", "'Nothing.'"),
+     ("%matplotlib inline", ""),
+     ("x = 1  # of the next task", "")],
+)  # fmt: skip
+def test_an_answer_in_a_cell_of_code_counts(notebook, lose, source, text):
+    notebook["cells"].insert(place(notebook, "question-prior") + 1, CODE | {"source": source})
+    assert found(lose(notebook)) == ({"question-prior": text} if text else {})
+
+
+@pytest.mark.parametrize("lose", [lambda notebook: notebook, bare])
+def test_code_that_isn_t_right_below_a_question_is_no_answer(notebook, lose):
+    at = place(notebook, "question-prior")
+    notebook["cells"].insert(at + 2, CODE | {"source": "# a helper of the next task"})
+    notebook["cells"][at + 3] |= {"source": "def log_evidence(log_px_z):\n    ("}
+    notebook["cells"].insert(at + 4, CODE | {"source": "# and another"})
+    assert found(lose(notebook)) == {}
+
+
 @pytest.mark.parametrize("lose", [lambda notebook: notebook, bare])
 def test_answers_in_their_cell_or_in_the_question_s_count(notebook, lose):
     at = place(notebook, "question-prior")

@@ -10,6 +10,7 @@ from handin import call
 
 from vbook import paths
 from vbook.assign import public, sandbox
+from vbook.assign.master import names
 from vbook.assign.public import public_checks
 from vbook.assign.release import student_copy
 
@@ -84,6 +85,11 @@ def test_without_a_sandbox_it_refuses_unless_told(capsys, monkeypatch, tmp_path)
         (["grade", "A1", ".", "--csv", "file/A1.csv"], "file is a file, a folder is needed there"),
         (["release", "A1", "--out", "file"], "file is a file, a folder is needed there"),
         (["release", "A1", "--out", "file/deep"], "file is a file, a folder is needed there"),
+        (["release", "A1", "--out", ""], "--out is empty: name a folder"),
+        (["release", "A1", "--out", "taken"], "taken/A1.ipynb is a folder, where the notebook is to be written"),
+        (["release", "A1", "--out", "/proc/x"], "/proc/x: nothing can be written there"),
+        (["grade", "A1", ".", "--csv", "/proc/x/A1.csv"], "/proc/x: nothing can be written there"),
+        (["check", "deep.ipynb"], "deep.ipynb: no Jupyter notebook that can be read"),
         (["check", "nowhere.ipynb"], "no such notebook"),
         (["check", "."], ". is a folder; name a notebook"),
         (["check", "file/A1.ipynb"], "file/A1.ipynb lies in no folder; name a notebook"),
@@ -93,6 +99,8 @@ def test_without_a_sandbox_it_refuses_unless_told(capsys, monkeypatch, tmp_path)
 def test_bad_input_is_one_clear_message_and_code_2(capsys, monkeypatch, tmp_path, args, hint):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
+    (tmp_path / "taken" / "A1.ipynb").mkdir(parents=True)
+    (tmp_path / "deep.ipynb").write_text("[" * 100_000)
     code, out, err = call(capsys, *args)
     assert code == 2 and hint in err and "Traceback" not in out + err
 
@@ -158,6 +166,38 @@ def test_check_works_from_the_wheel_alone(wheel, tmp_path):
     )
     done = subprocess.run([sys.executable, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0 and f"{TASKS} of {TASKS} tasks" in done.stdout, done.stderr
+
+
+def test_a_notebook_may_change_the_folder(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    notebook = handin.appended(handin.changed(), "import os\nos.chdir('/')")
+    code, out, _ = call(capsys, "check", handin.write(tmp_path, "me", notebook).relative_to(tmp_path))
+    assert code == 0 and f"{TASKS} of {TASKS} tasks" in out
+
+
+def test_tags_that_are_none_are_passed_over(tmp_path):
+    notebook = handin.changed() | {"cells": handin.changed()["cells"][:6]}
+    notebook["cells"][2]["metadata"]["tags"] = None
+    assert [one.says for one in public_checks(handin.write(tmp_path, "me", notebook))] == ["passes"]
+
+
+def test_a_task_s_own_cell_has_no_row_beside_its_check(capsys, tmp_path):
+    notebook = handin.appended(student_copy(handin.master()), "kl(0, 0)", "raise NotImplementedError('task kl: not begun')")
+    lines = call(capsys, "check", handin.write(tmp_path, "me", notebook))[1].splitlines()
+    assert len([line for line in lines if line.startswith("examples ")]) == 1
+    last = len(notebook["cells"])
+    assert [line.split(None, 2)[1:] for line in lines if line.startswith("cell")] == [
+        [str(last - 1), "calls kl, which is not begun"],
+        [str(last), "calls kl, which is not begun"],
+    ]
+
+
+@pytest.mark.parametrize("name", names())
+def test_checks_are_found_by_their_texts_where_the_metadata_are_lost(name, tmp_path):
+    notebook, master = handin.changed(name=name), handin.master(name)
+    bare = [{key: value for key, value in cell.items() if key != "metadata"} for cell in notebook["cells"]]
+    found = public_checks(handin.write(tmp_path, "me", notebook | {"cells": bare}, name))
+    assert {one.name: one.points for one in found} == master.tasks and {one.says for one in found} == {"passes"}
 
 
 def test_public_mistakes_are_named(tmp_path):

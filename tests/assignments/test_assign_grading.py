@@ -4,9 +4,14 @@ import handin
 import numpy as np
 import pytest
 
+from vbook.assign import grading, report, sandbox
+from vbook.assign.answers import answers
 from vbook.assign.compare import expect, shape_words
+from vbook.assign.opening import belongs
+from vbook.assign.release import student_copy
 from vbook.assign.session import Session
 from vbook.checks import CheckFailed
+from vbook.paths import write_text
 
 
 @pytest.mark.usefixtures("walls")
@@ -33,8 +38,9 @@ def test_an_error_names_what_it_is_about_if_the_notebook_has_it(tmp_path):
         ("generate", "z = eps", "z = eps.sample"),
         ("draw", "return mu", "raise KeyError(f'leak_{len(mu)}')\n    return mu"),
     ]
-    result = handin.grade(tmp_path, handin.changed(*changes))
-    assert "kl raises NameError about 'half' (cell 26, line 3)" in handin.reasons(result, "kl")
+    result = handin.grade(tmp_path, handin.appended(handin.changed(*changes), "def mine():\n    pass\n\n\n1 / 0"))
+    assert result.incidents == ["mine's cell raises ZeroDivisionError in its line 5: division by zero"]
+    assert "kl raises NameError about 'half' (kl's cell, line 3)" in handin.reasons(result, "kl")
     assert "generate raises AttributeError about 'sample' (" in handin.reasons(result, "generate")
     assert "draw raises KeyError (" in handin.reasons(result, "draw")
 
@@ -44,9 +50,53 @@ def test_an_error_in_a_called_function_names_that_function(tmp_path):
     result = handin.grade(
         tmp_path, handin.changed(("scale_and_shift", "scale, shift = net(", "scale, shift = nets("), name="A3"), "A3"
     )
-    place = "raises NameError about 'nets' (cell 29, line 3)"
+    place = "raises NameError about 'nets' (scale_and_shift's cell, line 3)"
     assert f"scale_and_shift {place}" in handin.reasons(result, "scale_and_shift")
     assert f"couple calls scale_and_shift, which {place}" in handin.reasons(result, "couple")
+
+
+@pytest.mark.usefixtures("walls")
+def test_half_a_character_and_a_folder_of_another_encoding_end_in_points_and_a_sheet(tmp_path):
+    """JSON may hold the first half of an emoji alone, which no file in UTF-8 can."""
+    name = "zo\udceb"
+    changes = [("question-prior", "**Model answer.**", "SMILE"), ("kl", "return 0.5", "note = 'SMILE'\n    return 0.5")]
+    path = handin.write(tmp_path, name, handin.changed(*changes))
+    path.write_text(path.read_text().replace("SMILE", "So \\ud83d."))
+    with sandbox.staged(handin.master().checks.allowed) as stage:
+        result = grading.grade_one(handin.master(), name, path, stage, handin.SEED)
+    marks = report.write_pages(handin.master(), result, tmp_path / "A1.csv")
+    write_text(tmp_path / "A1.csv", report.table(handin.master(), [result], True, {name: marks}))
+    assert handin.lost(result) == {} and marks["question-prior"].points is None
+    assert "> So \ufffd." in (tmp_path / "by-hand" / name / "A1.md").read_text()
+
+
+class TestAnotherFile:
+    """No work is 0 points by mistake: where nothing of the assignment is there, the grade stays open."""
+
+    def incidents(self, tmp_path, notebook):
+        result = grading.grade_one(handin.master(), "s", handin.write(tmp_path, "s", notebook), tmp_path, "1")
+        assert {outcome.words for outcome in result.outcomes} == {grading.NOTHING} and result.answers == {}
+        return result.incidents
+
+    @pytest.mark.parametrize("name", ["A2", "A4"])
+    @pytest.mark.parametrize("metadata", [True, False])
+    def test_of_another_assignment_is_named(self, tmp_path, name, metadata):
+        notebook = student_copy(handin.master(name))
+        for cell in notebook["cells"] if not metadata else ():
+            cell["metadata"] = {}
+        assert self.incidents(tmp_path, notebook) == [f"A1.ipynb holds tasks and questions of {name}, not of A1"]
+
+    @pytest.mark.parametrize("sources", [(), ("",), ("x = 1",), ("def kl(mu, log_var):\n    return 0",)])
+    def test_with_next_to_nothing_is_told(self, tmp_path, sources):
+        notebook = handin.appended(handin.changed() | {"cells": []}, *sources)
+        assert self.incidents(tmp_path, notebook) == ["A1.ipynb holds next to nothing of the tasks and questions of A1"]
+
+    @pytest.mark.parametrize("keep", [slice(None), slice(30), slice(30, None)])
+    @pytest.mark.parametrize("metadata", [True, False])
+    def test_of_the_assignment_or_part_of_it_is_graded(self, keep, metadata):
+        notebook = student_copy(handin.master())
+        notebook["cells"] = [cell if metadata else cell | {"metadata": {}} for cell in notebook["cells"][keep]]
+        assert belongs(notebook, handin.master(), answers(notebook, handin.master())[1]) is None
 
 
 CELLS = [("<cell 1>", "x = 1", False),
@@ -62,9 +112,9 @@ class TestWhatAProcessClaims:
         return str(Session(CELLS, tmp_path)._failure(name, {"type": kind, "cell": cell, "line": line, "text": text}))
 
     def test_a_place_that_the_notebook_has_is_told(self, tmp_path):
-        assert self.says(tmp_path) == "f raises NameError about 'half' (cell 2, line 2)"
-        assert self.says(tmp_path, "g") == "g calls f, which raises NameError about 'half' (cell 2, line 2)"
-        assert self.says(tmp_path, "g", line=8) == "g raises NameError (cell 2, line 8)"
+        assert self.says(tmp_path) == "f raises NameError about 'half' (f's cell, line 2)"
+        assert self.says(tmp_path, "g") == "g calls f, which raises NameError about 'half' (f's cell, line 2)"
+        assert self.says(tmp_path, "g", line=8) == "g raises NameError (f's cell, line 8)"
         assert (
             self.says(tmp_path, "f", "NotImplementedError", "<cell 3>", 2, "task h: not begun") == "calls h, which is not begun"
         )
@@ -77,8 +127,11 @@ class TestWhatAProcessClaims:
     def test_any_other_is_not(self, tmp_path, cell, line):
         assert self.says(tmp_path, cell=cell, line=line) == "f raises NameError"
 
+    def test_a_cell_that_defines_nothing_has_its_number(self, tmp_path):
+        assert self.says(tmp_path, cell="<cell 1>", line=1) == "f raises NameError (cell 1, line 1)"
+
     def test_a_name_or_a_text_that_stands_elsewhere_is_not(self, tmp_path):
-        assert self.says(tmp_path, line=1, text="name 'two' is not defined") == "f raises NameError (cell 2, line 1)"
+        assert self.says(tmp_path, line=1, text="name 'two' is not defined") == "f raises NameError (f's cell, line 1)"
         assert self.says(tmp_path, "f", "NotImplementedError", "<cell 4>", 1, "task b: not begun") == "not begun"
 
     def test_a_shape_of_other_sizes_or_many_dimensions_is_not(self):

@@ -34,8 +34,8 @@ def result(answer: str) -> Graded:
 
 def write(folder, *results: Graded):
     master, path = handin.master(), folder / "A1.csv"
-    by_hand = report.marked(master, [one.student for one in results], path)
-    by_hand = {one.student: report.write_pages(master, one, path, by_hand[one.student]) for one in results}
+    report.marked(master, [one.student for one in results], path)
+    by_hand = {one.student: report.write_pages(master, one, path) for one in results}
     path.write_text(report.table(master, list(results), True, by_hand))
 
 
@@ -104,6 +104,24 @@ def test_a_mark_that_cant_be_is_named_before_anything_is_written(folder, written
     with pytest.raises(VbookError, match="question-bound: a mark is a number from 0 to 4"):
         write(folder, result(ANSWER))
     assert (folder / "A1.csv").read_bytes() == before
+
+
+def test_a_mark_out_of_other_points_is_named(folder):
+    mark(folder, ("question-prior: __ of 3", "question-prior: 2 of 4"))
+    with pytest.raises(VbookError, match="question-prior: 2 of 4, but it has 3 points"):
+        write(folder, result(ANSWER))
+    mark(folder, ("question-prior: 2 of 4", "question-prior: __ of 4"))  # as it was before the master changed
+    write(folder, result(ANSWER))
+    assert "question-prior: __ of 3" in (folder / "by-hand" / "ada" / "A1.md").read_text()
+
+
+def test_control_characters_of_a_student_reach_no_sheet(folder):
+    one = result("a\0b\x1b[2J\x9bc\x7f\td\ne")
+    for _ in range(2):
+        write(folder, one)
+        assert "> ab[2Jc\td\n> e\n" in (folder / "by-hand" / "ada" / "A1.md").read_text()
+        mark(folder, *([] if _ else [("question-prior: __ of", "question-prior: 2 of")]))
+    assert "question-prior: 2 of 3" in (folder / "by-hand" / "ada" / "A1.md").read_text()
 
 
 def test_a_sheet_in_another_encoding_is_named(folder):

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -176,6 +177,18 @@ def test_only_named_modules_are_staged():
         assert not there & {"bounds.py", "distributions.py", "assign/asking.py", "assign/master.py", "plots/grids.py"}
         assert all(os.stat(path).st_mode & 0o004 for path in stage.rglob("*"))
     assert not stage.exists()
+
+
+def test_what_a_killed_grading_left_behind_goes_after_a_day(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    old, young, other = (tmp_path / name for name in ("vbook-assign-old", "vbook-assign-young", "other"))
+    for place, hours in ((old, 25), (young, 23), (other, 25)):
+        (place / "vbook").mkdir(parents=True)
+        os.utime(place, (time.time() - 3600 * hours,) * 2)
+    (tmp_path / "vbook-assign-link").symlink_to(other)
+    os.utime(tmp_path / "vbook-assign-link", (0, 0), follow_symlinks=False)
+    with sandbox.staged():
+        assert not old.exists() and young.exists() and (other / "vbook").exists()
 
 
 def test_what_an_optimizer_loads_is_loaded_before_a_call_s_seconds_begin():

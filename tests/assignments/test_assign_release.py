@@ -213,6 +213,16 @@ def test_a_file_with_answers_is_never_written_over(tmp_path):
     assert release(master, path.parent).read_bytes() == release(master, path.parent).read_bytes()
 
 
+def test_a_file_with_work_in_it_is_never_written_over(handed_out, tmp_path):
+    path = release(handin.master(), tmp_path)
+    worked = dumps(handed_out).replace('raise NotImplementedError(\\"task kl: not begun\\")', "return 0.5")
+    assert worked != dumps(handed_out)
+    path.write_text(worked)
+    with pytest.raises(VbookError, match="holds something else, perhaps work: name another --out"):
+        release(handin.master(), tmp_path)
+    assert path.read_text() == worked
+
+
 def broken(change) -> dict:
     notebook = copy.deepcopy(handin.master().notebook)
     change({known["grade_id"]: cell for cell, known in graded(notebook)}, notebook)

@@ -44,8 +44,66 @@ def test_a_table_loses_no_student(capsys, tmp_path):
     assert code == 2 and "1 who would be lost" in err and ": bob; name another" in err
     assert (tmp_path / "A1.csv").read_bytes() == before
     assert grade(capsys, tmp_path, "bob")[0] == 0
-    (tmp_path / "A1.csv").write_text("names\nada\n")
-    assert "no table of a grading" in grade(capsys, tmp_path)[2]
+    for text in ("names\nada\n", "my notes\n", "student,by machine\n", '"' + "a" * 200_000):
+        (tmp_path / "A1.csv").write_text(text)
+        code, _, err = grade(capsys, tmp_path)
+        assert code == 2 and "no table of a grading" in err and (tmp_path / "A1.csv").read_text() == text
+    (tmp_path / "A1.csv").write_text("")
+    assert grade(capsys, tmp_path)[0] == 0
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_long_column_of_incidents_is_read_again(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(grading, "grade_one", lambda master, student, *rest: Graded(student, [], ["a" * 200_000]))
+    assert grade(capsys, tmp_path, "ada")[0] == grade(capsys, tmp_path)[0] == 0
+
+
+@pytest.mark.usefixtures("quick")
+def test_another_assignment_s_table_is_not_written_over(capsys, tmp_path):
+    assert grade(capsys, tmp_path, "ada")[0] == 0
+    before = (tmp_path / "A1.csv").read_bytes()
+    code, _, err = call(capsys, "grade", "A2", tmp_path / "in", "--csv", tmp_path / "A1.csv")
+    assert code == 2 and "other tasks (generate, log_likelihood" in err and "than A2 has" in err
+    assert (tmp_path / "A1.csv").read_bytes() == before
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_table_among_the_submissions_is_refused(capsys, tmp_path):
+    (tmp_path / "in" / "ada").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    for place in ("in/A1.csv", "in/ada/A1.csv", "in/grades/A1.csv", "link/A1.csv"):
+        code, _, err = call(capsys, "grade", "A1", tmp_path / "in", "--csv", tmp_path / place)
+        assert code == 2 and "lies among the submissions" in err
+    assert [path.name for path in (tmp_path / "in").rglob("*")] == ["ada"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_marks_that_are_saved_while_others_are_graded_count(capsys, monkeypatch, tmp_path):
+    sheet, quick = tmp_path / "by-hand" / "bob" / "A1.md", grading.grade_one
+    grade(capsys, tmp_path, "ada", "bob")
+
+    def one(master, student, *rest):
+        if student == "ada":
+            sheet.write_text(sheet.read_text().replace(": __ of ", ": 1 of ").replace("student**\n", "student**\n\nSaved.\n"))
+        return quick(master, student, *rest)
+
+    monkeypatch.setattr(grading, "grade_one", one)
+    assert grade(capsys, tmp_path)[0] == 0
+    questions = len(handin.master().questions)
+    assert ": __ of " not in sheet.read_text() and sheet.read_text().count("Saved.") == questions
+    (_, bob) = csv.DictReader((tmp_path / "A1.csv").open(encoding="utf-8-sig"))
+    assert bob[f"by hand (out of {sum(handin.master().questions.values())})"] == str(questions)
+    assert "Saved." in (tmp_path / "feedback" / "bob" / "A1.md").read_text()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_table_made_with_a_seed_needs_one(capsys, monkeypatch, tmp_path):
+    grade(capsys, tmp_path, "ada")
+    before = (tmp_path / "A1.csv").read_bytes()
+    monkeypatch.delenv("VBOOK_ASSIGN_SEED")
+    code, out, err = grade(capsys, tmp_path)
+    assert code == 2 and "none is set now: export VBOOK_ASSIGN_SEED with" in err and "ada" not in out
+    assert (tmp_path / "A1.csv").read_bytes() == before
 
 
 @pytest.mark.usefixtures("quick")
@@ -84,6 +142,16 @@ def test_loose_files_are_told_and_hidden_folders_passed_over(capsys, tmp_path):
     assert "in no student's folder: eve.ipynb" in grade(capsys, tmp_path)[2]
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_name_that_is_no_utf_8_is_spelt_out(capsys, tmp_path):
+    for _ in range(2):
+        assert grade(capsys, tmp_path, "zo\udceb")[::2] == (0, "")
+    assert "\nzo\\udceb," in (tmp_path / "A1.csv").read_text()
+    one = Graded("zo\udceb", [], path=tmp_path / "zo\udceb" / "A1.ipynb")
+    report.write_pages(handin.master(), one, tmp_path / "A1.csv")
+    assert "zo\\udceb/A1.ipynb`" in (tmp_path / "by-hand" / "zo\udceb" / "A1.md").read_text()
+
+
 def nothing(folder) -> Graded:
     return grading.grade_one(handin.master(), "ada", folder / "ada" / "A1.ipynb", folder, "1")
 
@@ -92,7 +160,7 @@ def test_a_page_for_nothing_begins_with_the_reason_and_leaves_the_grade_open(tmp
     (tmp_path / "ada").mkdir()
     for name in ("A1 (1).ipynb", "a1.ipynb"):
         (tmp_path / "ada" / name).touch()
-    marks = report.write_pages(handin.master(), nothing(tmp_path), tmp_path / "A1.csv", {})
+    marks = report.write_pages(handin.master(), nothing(tmp_path), tmp_path / "A1.csv")
     page = (tmp_path / "feedback" / "ada" / "A1.md").read_text()
     assert page.startswith("# A1: not graded\n\nThe grade is open, ")
     assert "**Nothing could be run:**\n\n- there is no A1.ipynb; there is A1 (1).ipynb, a1.ipynb\n" in page
@@ -103,11 +171,10 @@ def test_a_page_for_nothing_begins_with_the_reason_and_leaves_the_grade_open(tmp
 
 def test_a_teacher_may_close_the_grade_of_nothing(tmp_path):
     path = tmp_path / "A1.csv"
-    report.write_pages(handin.master(), nothing(tmp_path), path, {})
+    report.write_pages(handin.master(), nothing(tmp_path), path)
     sheet = tmp_path / "by-hand" / "ada" / "A1.md"
     assert sheet.read_text().count(": __ of ") == len(handin.master().questions)
     sheet.write_text(sheet.read_text().replace(": __ of ", ": 0 of "))
-    by_hand = report.marked(handin.master(), ["ada"], path)["ada"]
-    marks = report.write_pages(handin.master(), nothing(tmp_path), path, by_hand)
+    marks = report.write_pages(handin.master(), nothing(tmp_path), path)
     assert {mark.points for mark in marks.values()} == {0.0}
     assert ": **0**" in (tmp_path / "feedback" / "ada" / "A1.md").read_text()

@@ -28,7 +28,7 @@ def run_cell(source: str, name: str, namespace: dict, seconds: float | None = No
     """
     try:
         with alarm(seconds):
-            exec(compile(_plain(source), name, "exec"), namespace)
+            exec(compile(plain(source), name, "exec"), namespace)
     except BaseException as error:
         return describe(error)
     return None
@@ -37,7 +37,7 @@ def run_cell(source: str, name: str, namespace: dict, seconds: float | None = No
 def define(source: str, namespace: dict) -> None:
     """Of a cell that is not graded: its imports, functions, classes and plain constants; what fails is passed over."""
     try:
-        tree = ast.parse(_plain(source))
+        tree = ast.parse(plain(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in tree.body:
@@ -72,7 +72,7 @@ def describe(error: BaseException) -> dict:
     return {"type": type(error).__name__, "text": text[0][:300] if text else "", "cell": cell, "line": line}
 
 
-def _plain(source: str) -> str:
+def plain(source: str) -> str:
     """``source`` without what only a notebook understands: magics, shell commands, help."""
     first = source.lstrip().split("\n", 1)
     if first[0].startswith("%%"):

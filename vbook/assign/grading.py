@@ -1,7 +1,6 @@
 """Grade a folder of submissions: each notebook runs in a worker of its own, and this side compares."""
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -11,13 +10,12 @@ from vbook.assign import sandbox
 from vbook.assign.answers import answers
 from vbook.assign.cells import CELL
 from vbook.assign.master import Check, Master, flat, graded, only_defines
-from vbook.assign.session import Session, Trouble, clean
+from vbook.assign.opening import belongs, opened
+from vbook.assign.session import Session, Trouble
 from vbook.checks import CheckFailed
 from vbook.errors import VbookError
-from vbook.pipeline.notebook import read
 
 NOTHING = "nothing to run"
-LARGEST = 20_000_000  # bytes of a submitted notebook
 
 
 @dataclass(frozen=True)
@@ -75,17 +73,18 @@ def grade_one(master: Master, student: str, path: Path, stage: Path, seed: str, 
     """One student's result; whatever the submission is, it ends in points and words."""
     result = Graded(student, path=path)
     try:
-        notebook = _opened(path)
-        cells = runnable(notebook, master)
+        notebook = opened(path)
+        texts, missing = answers(notebook, master)
+        belongs(notebook, master, missing)
     except VbookError as error:
         result.incidents.append(str(error))
         result.outcomes = [Outcome(check, NOTHING, begun=False) for check in master.checks.all]
         return result
-    result.answers, missing = answers(notebook, master)
+    result.answers = texts
     result.incidents += [f"{question}: its cell is missing" for question in missing]
     if changed := _changed(notebook, master):
         result.incidents.append(f"public checks changed or deleted ({', '.join(changed)}); grading doesn't use them")
-    with Session(cells, stage, unsafe) as session:
+    with Session(runnable(notebook, master), stage, unsafe) as session:
         result.outcomes = [_outcome(check, session, check.cases(seed, master.name)) for check in master.checks.all]
         result.incidents += session.incidents
     return result
@@ -115,32 +114,6 @@ def _outcome(check: Check, session: Session, cases) -> Outcome:
         except Exception:  # an answer of a form that the check didn't expect: the student's loss, not the end of the grading
             return Outcome(check, "the answer has another form than the task asks for")
     return Outcome(check, None)
-
-
-def _opened(path: Path) -> dict:
-    """The notebook at ``path``, which a student wrote: an ordinary file of bounded size, or a VbookError."""
-    try:
-        kind = os.lstat(path)
-    except OSError:
-        raise VbookError(f"there is no {path.name}{_others(path.parent)}") from None
-    if not stat.S_ISREG(kind.st_mode) or path.parent.is_symlink():
-        raise VbookError(f"{path.name} is a link or no ordinary file: not opened")
-    if kind.st_size > LARGEST:
-        raise VbookError(f"{path.name} is larger than {LARGEST // 1_000_000} MB: not opened")
-    try:
-        notebook = read(path)
-        kinds = {"cell_type": str, "source": str, "metadata": dict}
-        if all(isinstance(cell[key], kind) for cell in notebook["cells"] for key, kind in kinds.items()):
-            return notebook
-    except (VbookError, RecursionError, LookupError, TypeError, AttributeError, ValueError, OSError):
-        pass
-    raise VbookError(f"{path.name} is no Jupyter notebook that can be read")
-
-
-def _others(place: Path) -> str:
-    """The notebooks that lie in a student's folder instead of the one that was asked for."""
-    names = [] if place.is_symlink() else sorted(clean(path.name, 60) for path in place.glob("*.ipynb"))
-    return f"; there is {', '.join(names[:3])}" if names else ""
 
 
 def _changed(notebook: dict, master: Master) -> list[str]:

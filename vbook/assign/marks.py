@@ -9,6 +9,7 @@ from vbook.errors import VbookError
 
 OPEN = "__"  # where a mark goes
 ANSWER, COMMENT, GUIDE = "**Answer**", "**Comment for the student**", "**Guide**"
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")  # all but the tab
 _HEAD = re.compile(r"^## (\S+): (.*?) of (\d+)\s*$", re.MULTILINE)
 
 
@@ -31,8 +32,15 @@ def head(question: str, points: float | None, out_of: int) -> str:
 
 
 def quoted(answer: str) -> str:
-    """A student's text as a quotation that can't end itself, nor be taken for one of the sheet's own lines."""
-    return "\n".join(f"> {line}".rstrip() for line in (answer.strip() or "(nothing)").replace("<", "&lt;").splitlines())
+    """A student's text as a quotation that can't end itself, nor be taken for one of the sheet's own lines.
+
+    Control characters, which a terminal would obey, are left out.
+
+    >>> quoted("a\\x1b[2J\\n# <b>")
+    '> a[2J\\n> # &lt;b>'
+    """
+    lines = (answer.strip() or "(nothing)").replace("<", "&lt;").splitlines()
+    return "\n".join("> {}".format(_CONTROL.sub("", line)).rstrip() for line in lines)
 
 
 def marks(master: Master, sheet: Path) -> dict[str, Mark]:
@@ -51,19 +59,21 @@ def marks(master: Master, sheet: Path) -> dict[str, Mark]:
     ends = [match.start() for match in heads[1:]] + [len(text)]
     found = {question: [] for question in master.questions}
     for match, end in zip(heads, ends, strict=True):
-        found.get(match[1], []).append((match[2], text[match.end() : end]))
+        found.get(match[1], []).append((match[2], int(match[3]), text[match.end() : end]))
     return {question: _mark(text, parts, question, master.questions[question], sheet) for question, parts in found.items()}
 
 
-def _mark(text: str, parts: list[tuple[str, str]], question: str, out_of: int, sheet: Path) -> Mark:
+def _mark(text: str, parts: list[tuple[str, int, str]], question: str, out_of: int, sheet: Path) -> Mark:
     """The mark of ``question``: ``parts`` are what its heading says and the text below, which has to be there once."""
     where, form = f"{sheet}: {question}", head(question, None, out_of)
     if len(parts) != 1:
         tried = [line for line in text.splitlines() if line.startswith("#") and question in line]
         why = f"can't read {tried[0]!r}" if tried and not parts else f"{len(parts)} headings that can be read"
         raise VbookError(f"{where}: {why}; one line is to be {form!r}, with a mark or {OPEN} for none yet")
-    written, rest = parts[0]
+    written, denominator, rest = parts[0]
     points, found = _points(written, out_of, where), []
+    if points is not None and denominator != out_of:
+        raise VbookError(f"{where}: {written} of {denominator}, but it has {out_of} points; write the mark as one of {out_of}")
     for line in (ANSWER, COMMENT, GUIDE):
         before, there, rest = _line(line, rest)
         if not there:

@@ -18,12 +18,17 @@ def release(master: Master, out: Path) -> Path:
     """Write the students' copy into the folder ``out`` and return its path.
 
     Raises VbookError where nbgrader is missing, where its own rules find the master's metadata wrong, and where the file to
-    write is the master or holds a solution or a model answer.
+    write is there and says something else: it may be the master, or a student's work.
     """
     path = Path(out) / f"{master.name}.ipynb"
     if _holds_answers(path, master):
         raise VbookError(f"{path} holds solutions or model answers, which the students' copy would replace: name another --out")
-    paths.write_text(path, dumps(student_copy(master)))
+    text = dumps(student_copy(master))
+    if path.is_dir():
+        raise VbookError(f"{path} is a folder, where the notebook is to be written: name another --out")
+    if path.exists() and path.read_bytes() != text.encode():
+        raise VbookError(f"{path} is there and holds something else, perhaps work: name another --out, or move it away")
+    paths.write_text(path, text)
     return path
 
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from vbook.assign.answers import asked, titles
 from vbook.assign.grading import NOTHING, Graded, Outcome
 from vbook.assign.marks import ANSWER, COMMENT, GUIDE, Mark, head, marks, quoted
 from vbook.assign.master import Master, graded
+from vbook.assign.opening import named
 from vbook.errors import VbookError
 
 BOM = "\ufeff"  # at the top of the table's file: spreadsheets take names for UTF-8 then
+SEED = "VBOOK_ASSIGN_SEED"  # the environment variable
 _SEED = "seed (fingerprint)"
+_TASK = re.compile(r"(\w+) \(\d+\)")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -33,7 +37,7 @@ def table(master: Master, results: list[Graded], sandboxed: bool, by_hand: dict[
     for one in results:
         given = _sum(master, by_hand.get(one.student, {}))
         marked = ["", ""] if given is None else [f"{given:g}", f"{one.points() + given:g}"]
-        row = [one.student, one.points(), machine, *(one.points(task) for task in master.tasks), *marked]
+        row = [named(one.student), one.points(), machine, *(one.points(task) for task in master.tasks), *marked]
         row = [_harmless(value) for value in (*row, "; ".join(one.incidents))]
         writer.writerow([*row, "yes" if sandboxed else "NO: run with --unsafe", _fingerprint(seed)])
     return text.getvalue()
@@ -74,7 +78,7 @@ def sheet(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
     """A student's texts between the questions and the master's answers and marks, for the teacher alone. Marks stay."""
     model, texts = {known["grade_id"]: cell["source"] for cell, known in graded(master.notebook)}, asked(master)
     lines = [f"# {master.name}, by hand (for teachers only)", ""]
-    lines += [f"The notebook, with its pictures: `{one.path}`", ""] if one.path else []
+    lines += [f"The notebook, with its pictures: `{named(one.path)}`", ""] if one.path else []
     for question, out_of in master.questions.items():
         mark = by_hand.get(question, Mark(None, "", ""))
         lines += [head(question, mark.points, out_of), "", texts[question], ""]
@@ -88,33 +92,58 @@ def marked(master: Master, students: list[str], path: Path) -> dict[str, dict[st
     return {student: marks(master, _sheet(master, student, path)) for student in students}
 
 
-def agreed(students: list[str], path: Path, seed: str) -> str | None:
+def agreed(master: Master, students: list[str], path: Path, seed: str) -> str | None:
     """A warning where the table at ``path`` was made with another seed; None where not, or where there is none yet.
 
-    Raises VbookError where it is no such table, or where it has students that would be lost.
+    Raises VbookError where it is no such table or another assignment's, where it has students that would be lost, and where it
+    was made with a seed and there is none now (``""``).
     """
-    if not path.is_file():
+    heads, rows = _table_at(path)
+    if not heads:
         return None
-    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if any(row.get("student") is None for row in rows):
+    tasks = [found[1] for found in map(_TASK.fullmatch, heads) if found]
+    if heads[0] != "student" or not tasks:
         raise VbookError(f"{path} is no table of a grading: name another --csv")
-    now = {_harmless(student) for student in students}
-    if lost := [row["student"] for row in rows if row["student"] not in now]:
-        some = ", ".join(lost[:4]) + (", …" if len(lost) > 4 else "")
-        raise VbookError(f"{path} has {len(lost)} who would be lost, for they have no folder now: {some}; name another --csv")
-    if {row.get(_SEED) for row in rows} - {_fingerprint(seed), None}:
+    if tasks != [*master.tasks]:
+        raise VbookError(f"{path} is a table of other tasks ({_some(tasks)}) than {master.name} has: name another --csv")
+    now = {_harmless(named(student)) for student in students}
+    if lost := [row[0] for row in rows if row[0] not in now]:
+        raise VbookError(
+            f"{path} has {len(lost)} who would be lost, for they have no folder now: {_some(lost)}; name another --csv"
+        )
+    made = {dict(zip(heads, row, strict=False)).get(_SEED) for row in rows} - {None}
+    if made and not seed:
+        raise VbookError(f"{path} was made with a seed, and none is set now: export {SEED} with the same text first")
+    if made - {_fingerprint(seed)}:
         return f"{path} was made with another seed: its hidden cases were others, so points may change"
     return None
 
 
-def write_pages(master: Master, one: Graded, path: Path, by_hand: dict[str, Mark]) -> dict[str, Mark]:
+def _table_at(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The first row of the file at ``path`` and the others; nothing where it is empty or isn't there."""
+    if not path.is_file():
+        return [], []
+    csv.field_size_limit(1 << 30)  # many cells that fail make a long column of incidents
+    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
+        try:
+            rows = [row for row in csv.reader(file) if row]
+        except csv.Error:
+            rows = [[""]]
+    return (rows[0], rows[1:]) if rows else ([], [])
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+
+
+def write_pages(master: Master, one: Graded, path: Path) -> dict[str, Mark]:
     """Beside the table ``path``, ``feedback/<student>/<name>.md`` and ``by-hand/<student>/<name>.md``; the marks that count.
 
-    A mark in ``by_hand`` counts for the answer that it was given for: where the answer is another one now, it is open again.
-    Where there is none in a notebook that could be read, the mark is 0, unless the teacher gave another.
+    A mark in the sheet, which is read now, for a teacher may mark while others are graded, counts for the answer that it was
+    given for: where the answer is another one now, it is open again. Where there is none in a notebook that could be read, the
+    mark is 0, unless the teacher gave another.
     """
-    counting = _still(master, one, by_hand)
+    counting = _still(master, one, marks(master, _sheet(master, one.student, path)))
     paths.write_text(path.parent / "feedback" / one.student / f"{master.name}.md", feedback(master, one, counting))
     paths.write_text(_sheet(master, one.student, path), sheet(master, one, counting))
     return counting

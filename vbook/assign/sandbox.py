@@ -12,7 +12,8 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -30,6 +31,7 @@ COMMON = (
     *(f"assign/{name}.py" for name in ("__init__", "cells", "channel", "compare", "worker")),
 )
 STAGE = "/book"
+_PREFIX, _DAY = "vbook-assign-", 24 * 60 * 60  # of temporary folders: the name, and seconds until one is out of use
 _PACKAGE = Path(__file__).resolve().parent.parent
 _BOOT = """
 import os, sys
@@ -50,8 +52,15 @@ HELP = (
 
 @contextmanager
 def staged(allowed=()):
-    """A folder with a copy of the modules that answers may import, ``vbook/...``; gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="vbook-assign-") as folder:
+    """A folder with a copy of the modules that answers may import, ``vbook/...``; gone at the end.
+
+    Those that a killed grading left behind go first, once they are a day old: a younger one may be in use.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # somebody else's
+            if time.time() - left.lstat().st_mtime > _DAY:
+                shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
         for name in (*COMMON, *allowed):
             source, target = _PACKAGE / name, Path(folder, "vbook", name)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +91,7 @@ def missing() -> str | None:
     """Why there can be no sandbox, in words; None where one was tried and holds."""
     if shutil.which("bwrap") is None:
         return "bubblewrap (the program bwrap) is not installed"
-    with tempfile.TemporaryDirectory(prefix="vbook-assign-") as stage:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as stage:
         try:
             tried = _launch(_walls(Path(stage)), [sys.executable, "-I", "-c", "import torch"], (), env=_environment(False))
             _, said = tried.communicate(timeout=120)

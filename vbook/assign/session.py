@@ -126,7 +126,7 @@ class Session:
         if kind == "TimeIsUp":
             return None
         kind = kind if kind in vars(builtins) else "an error of its own"  # a name may be made of what was asked
-        place = f" ({cell.strip('<>')}, line {len(lines)})" if lines else ""
+        place = f" ({self._place(cell)}, line {len(lines)})" if lines else ""
         called = _function(lines)
         who = name if called in (None, name) else f"{name} calls {called}, which"
         # The name missed, the attribute: only where that line has it, for the text may be made of a case.
@@ -141,6 +141,12 @@ class Session:
         number = error.get("line")
         lines = next((source.split("\n") for name, source, _ in self._cells if name == error.get("cell")), [])
         return lines[:number] if type(number) is int and 1 <= number <= len(lines) else []
+
+    def _place(self, cell: str) -> str:
+        """A cell by what it defines first, where it defines something, for Jupyter shows no numbers of cells."""
+        source = next(source for name, source, _ in self._cells if name == cell)
+        found = re.search(rf"^{_DEFINED.pattern}", source, re.MULTILINE)
+        return f"{found[1]}'s cell" if found else cell[1:-1]
 
     def _give_up(self, name: str, why: str) -> Trouble:
         """``name`` isn't asked again: it would cost as much time each time."""
@@ -171,10 +177,10 @@ class Session:
             reply, _ = self._process.exchange(request, {}, CELL + GRACE)
         except Trouble as trouble:
             self._stop()
-            self._note(f"{name[1:-1]}: {trouble}")
+            self._note(f"{self._place(name)}: {trouble}")
             return False
         if isinstance(failed := reply.get("failed"), dict) and failed.get("type") != "NotImplementedError":
-            self._note(f"{name[1:-1]} raises {_words(failed)}")
+            self._note(f"{self._place(name)} raises {_words(failed)}")
         return True
 
     def _note(self, text: str) -> None:

@@ -10,8 +10,6 @@ import typer
 
 from vbook.errors import Interrupted, VbookError
 
-SEED = "VBOOK_ASSIGN_SEED"
-
 assign_app = typer.Typer(help="Assignments: hand out, grade, check.", no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(help="The assignment, such as A1.")]
@@ -20,7 +18,7 @@ Name = Annotated[str, typer.Argument(help="The assignment, such as A1.")]
 @assign_app.command("release")
 def release_assignment(
     name: Name,
-    out: Annotated[Path, typer.Option(help="Folder for the students' notebook; made where it isn't there.")],
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Folder for the students' notebook; made where it isn't there.")],
 ):
     """Make the students' copy of an assignment: no solutions, no hidden checks, no model answers.
 
@@ -30,8 +28,10 @@ def release_assignment(
     from vbook.assign.master import load
     from vbook.assign.release import release
 
-    _no_file(out)
-    print(f"the students' copy: {release(load(name), out)}")
+    if not out:
+        raise VbookError("--out is empty: name a folder for the students' notebook, such as --out handout")
+    _can_write(Path(out))
+    print(f"the students' copy: {release(load(name), Path(out))}")
 
 
 @assign_app.command("grade")
@@ -47,32 +47,39 @@ def grade_assignment(
 
     \b
     Example: VBOOK_ASSIGN_SEED="spring term" vbook assign grade A1 submissions --csv grades/A1.csv
-    The hidden cases are drawn from $VBOOK_ASSIGN_SEED, any text that students don't know. Without it each run draws its own.
+    The hidden cases are drawn from $VBOOK_ASSIGN_SEED, any text that students don't know. Without it a first run draws its own.
     Run again after marking: the marks in the sheets beside the table are kept and go into the grades.
     """
     from vbook.assign import report
     from vbook.assign.grading import grade_all, submissions
     from vbook.assign.master import load
-    from vbook.paths import try_to_write, write_text
+    from vbook.assign.opening import named
+    from vbook.paths import write_text
 
     master = load(name)
     if table.is_dir():
         raise VbookError(f"{table} is a folder; name the file, such as {table / (name + '.csv')}")
-    _no_file(table.parent)
-    try_to_write(table.parent.absolute())
-    students, seed = [student for student, _ in submissions(folder, name)], _seed()
+    _can_write(table.parent)
+    students = [student for student, _ in submissions(folder, name)]
+    if table.resolve().is_relative_to(folder.resolve()):
+        raise VbookError(f"{table} lies among the submissions, where it would be taken for a student's: name a --csv elsewhere")
+    seed = os.environ.get(report.SEED, "").strip()
+    warning = report.agreed(master, students, table, seed)
+    report.marked(master, students, table)  # what is wrong with a mark is said before anything runs
     if loose := sorted(place.name for place in folder.iterdir() if place.is_file() and not place.name.startswith(".")):
         _say(f"not graded, for they lie in no student's folder: {', '.join(loose)}")
-    if warning := report.agreed(students, table, seed):
+    if warning:
         _say(warning)
-    by_hand = report.marked(master, students, table)
+    if not seed:
+        seed = secrets.token_hex(4)
+        _say(f'{report.SEED} is not set, so this run drew its own: {report.SEED}="{seed}" gives the same cases again')
     total = sum(master.tasks.values())
-    results = []
+    results, by_hand = [], {}
     try:
         for one in grade_all(master, folder, seed, unsafe):
-            by_hand[one.student] = report.write_pages(master, one, table, by_hand[one.student])
+            by_hand[one.student] = report.write_pages(master, one, table)
             results.append(one)
-            print(f"{one.student:<24} {one.points():>3} of {total}  {'; '.join(one.incidents)[:90]}", flush=True)
+            print(f"{named(one.student):<24} {one.points():>3} of {total}  {'; '.join(one.incidents)[:90]}", flush=True)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted: {len(results)} of {len(students)} graded; no table written") from None
     write_text(table, report.BOM + report.table(master, results, not unsafe, by_hand, seed))
@@ -88,6 +95,7 @@ def check_assignment(notebook: Annotated[Path, typer.Argument(help="Your noteboo
     """
     from vbook.assign.public import public_checks, unanswered
 
+    empty, questions = unanswered(notebook)  # before it runs: it may go to another folder
     found = public_checks(notebook)
     width = max(len(one.name) for one in found)
     for one in found:
@@ -95,26 +103,23 @@ def check_assignment(notebook: Annotated[Path, typer.Argument(help="Your noteboo
     tasks = [one for one in found if one.points]
     done, begun = (sum(keep(one.says) for one in tasks) for keep in ("passes".__eq__, "not begun".__ne__))
     print(f"{done} of {len(tasks)} tasks pass their public check, {len(tasks) - begun} not begun")
-    empty, questions = unanswered(notebook)
     if empty:
         print(f"{empty} of {questions} questions have nothing in their cell yet")
     if any(one.says != "passes" for one in found):
         raise typer.Exit(1)
 
 
-def _seed() -> str:
-    seed = os.environ.get(SEED, "").strip()
-    if not seed:
-        seed = secrets.token_hex(4)
-        _say(f'{SEED} is not set, so this run drew its own: {SEED}="{seed}" gives the same cases again')
-    return seed
+def _can_write(folder: Path) -> None:
+    """VbookError where ``folder`` can't be one, because it or a folder around it is a file, or where nothing can be written."""
+    from vbook.paths import try_to_write
 
-
-def _no_file(folder: Path) -> None:
-    """VbookError where ``folder`` can't be one, because it or a folder around it is a file."""
     for place in (folder, *folder.parents):
         if place.exists() and not place.is_dir():
             raise VbookError(f"{place} is a file, a folder is needed there")
+    try:
+        try_to_write(folder.absolute())
+    except OSError as error:
+        raise VbookError(f"{folder}: nothing can be written there ({error.strerror}); name another folder") from None
 
 
 def _say(words: str) -> None:
