@@ -162,12 +162,13 @@ function addCopyButton(box) {
 }
 
 // The list of contents follows the reader, and as a drawer it makes way for what was chosen in it.
-document.addEventListener("activate.bs.scrollspy", ({ relatedTarget: link }) => {
-  const box = link?.closest(".bd-sidebar-secondary");
-  if (!box) return;
-  const [at, view] = [link.getBoundingClientRect(), box.getBoundingClientRect()];
-  box.scrollTop += Math.min(0, at.top - view.top - 40) + Math.max(0, at.bottom - view.bottom + 40);
-});
+const contents = document.querySelector(".bd-sidebar-secondary");
+if (contents) new MutationObserver(() => {
+  const link = [...contents.querySelectorAll("a.active")].at(-1);
+  if (!link) return;
+  const [at, view] = [link.getBoundingClientRect(), contents.getBoundingClientRect()];
+  contents.scrollTop += Math.min(0, at.top - view.top - 40) + Math.max(0, at.bottom - view.bottom + 40);
+}).observe(contents, { subtree: true, attributeFilter: ["class"] });
 document.addEventListener("click", ({ target }) => { if (target.closest("a[href*='#']")) target.closest("dialog[open]:not(.vbook-lightbox)")?.close(); });
 
 // Results: what a reader wants to see of the reported numbers.
