@@ -1,6 +1,7 @@
 """Chapter 13's experiments: the template's shifts, the judges of drawn digits, the folding of batch norm, what records say."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,9 +15,10 @@ from vbook.experiments import run
 from vbook.experiments.chapter13 import flow, gan, judge, levels, small
 from vbook.experiments.registry import find
 from vbook.experiments.setup import prepare
-from vbook.flows import levels_of, of_levels
+from vbook.flows import levels_of, of_levels, to_logits
 from vbook.models import GAN, RealNVP
 from vbook.models.real_nvp import log_flow
+from vbook.training import History
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def test_the_flows_record():
     start = of_levels(log_flow)(fresh, held, generator=torch.Generator().manual_seed(5))
     assert m["bits_untrained"] == pytest.approx(flow.bits(start, 784)["mean"], abs=0.05), "whatever the seed: the identity"
     assert m["bits_valid"] < 3 < m["bits_untrained"] and m["bits_valid_shifted"] > m["bits_valid"] - 0.02
-    assert m["inverse_error"] < 1e-5 and m["ladj_error"] < 1e-5
+    assert 0 < m["inverse_error"] < 1e-5 and 0 < m["ladj_error"] < 1e-5
     assert found.series["valid"][-1] == pytest.approx(m["bits_valid"], abs=1e-3)
     for images in (*found.drawings["samples"].values(), found.drawings["between"]):
         assert torch.equal((255 * images).round() / 255, images) and images.min() >= 0 and images.max() <= 1
@@ -71,6 +73,9 @@ def test_the_flows_record():
     assert len(ends) == 1 and classes[ends[0]] != classes[0], "and ends at one of another class"
     assert all(classes[k] == classes[0] for k in range(ends[0])), "the first such"
     z = torch.randn(setup.draws, 784, generator=torch.Generator().manual_seed(setup.seed + 1))[:25]
+    half = found.model.normalize(to_logits()(255 * held[[0, ends[0]]] + 0.5))[0].mean(0, keepdim=True)
+    assert (way[4] - flow.drawn(found.model, half)[0]).abs().max() < 1.5 / 255, "half of either latent"
+    assert sorted(found.drawings["samples"]) == [0, 6, 12]
     for epoch, model in {0: fresh, 12: found.model}.items():
         assert torch.equal(found.drawings["samples"][epoch], flow.drawn(model, z)), "the same latents each time"
 
@@ -179,6 +184,13 @@ def test_the_games_record():
     assert m["told_apart_real"] < 0.6 < m["told_apart"]
 
 
+def test_moved_test_images_are_the_test_images_moved():
+    setup = prepare(find("ch13-flow"), "smoke", 3, "cpu", None, False)
+    x, moved = setup.test.x, flow.moved_test(setup)
+    assert torch.equal(moved, flow.shifted(x, (28, 28), torch.Generator().manual_seed(3)))
+    assert 0.8 < (moved != x).any(1).double().mean() < 0.95, "an image stays where it is once in ten times"
+
+
 def test_what_is_drawn_of_the_game(smoke):
     """At each time from the same latents, first by the network that the training starts from; and a way between two classes."""
     found = run("ch13-gan", profile="smoke")
@@ -198,6 +210,33 @@ def test_the_small_generators_record():
     assert found.metrics["folding_error"]["mean"] < 1e-5
     rebuilt = found.model.decode(torch.zeros(2, 16)).mean
     assert rebuilt.shape == (2, 784) and found.architecture["hidden"] == (128, 64)
+    assert found.metrics["value"]["mean"] == pytest.approx(found.series["value"][-1], abs=1e-4), "of the last epoch"
+    setup = prepare(find("ch13-gan-small"), "smoke", 0, "cpu", None, False)
+    with torch.no_grad():
+        expected = found.model.decode(gan.latents(setup, setup.draws, found.model)[:25]).mean
+    assert torch.allclose(found.drawings["samples"], expected, atol=1e-5)
+
+
+def test_what_is_kept_of_each_way(monkeypatch):
+    """Two seeds of each way: the value of the last epoch, not the first, and what the judge finds among the draws."""
+    setup = prepare(find("ch13-gan-stability"), "smoke", 0, "cpu", None, False)
+    setup = replace(setup, settings=setup.settings | {"runs": 2})
+    told = []
+
+    def trained(setup, name, seed, **change):
+        told.append((name, seed, change))
+        model = GAN(784, setup.z_dim, setup.sizes, setup.judges, seed=seed)
+        rows = [{"epoch": k, "train": value} for k, value in ((1, -9.0), (2, -1.0 - seed))]
+        return model, History(rows=rows, steps=5, examples=7)
+
+    monkeypatch.setattr(small, "train_gan", trained)
+    monkeypatch.setattr(small, "coverage", lambda classes: {"classes": {"mean": 4.0}, "largest_class": {"mean": 0.5}})
+    found = small.gan_stability(setup)
+    assert [one[:2] for one in told[:2]] == [("plain-0", 0), ("plain-1", 1)] and (found.steps, found.examples) == (40, 56)
+    assert {way: change for way, (_, _, change) in zip(small.WAYS, told[::2], strict=True)} == small.WAYS
+    for way in small.WAYS:
+        assert found.metrics[f"value_{way}"]["mean"] == -1.5 and found.metrics[f"value_{way}"]["n"] == 2
+        assert found.metrics[f"classes_{way}"]["mean"] == 4.0 and found.metrics[f"largest_{way}"]["mean"] == 0.5
 
 
 def test_the_autoencoders_likelihood_is_importance_sampled():
