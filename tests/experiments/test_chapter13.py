@@ -72,12 +72,16 @@ def test_the_flows_record():
     ends = [k for k in range(25) if (way[-1] - held[k]).abs().max() < 1.5 / 255]
     assert len(ends) == 1 and classes[ends[0]] != classes[0], "and ends at one of another class"
     assert all(classes[k] == classes[0] for k in range(ends[0])), "the first such"
-    z = torch.randn(setup.draws, 784, generator=torch.Generator().manual_seed(setup.seed + 1))[:25]
-    half = found.model.normalize(to_logits()(255 * held[[0, ends[0]]] + 0.5))[0].mean(0, keepdim=True)
-    assert (way[4] - flow.drawn(found.model, half)[0]).abs().max() < 1.5 / 255, "half of either latent"
+    z = torch.randn(setup.draws, 784, generator=torch.Generator().manual_seed(setup.seed + 1))
+    knows = judge.Judge(setup, 10_000)
+    for name, entry in judge.worth(knows, flow.drawn(found.model, z), setup.test.x, flow.moved_test(setup)).items():
+        assert found.metrics[name] == entry
+    one, other = found.model.normalize(to_logits()(255 * held[[0, ends[0]]] + 0.5))[0]
+    steps = flow.drawn(found.model, torch.stack([(8 - k) / 8 * one + k / 8 * other for k in range(9)]))
+    assert (way - steps).abs().max() < 1.5 / 255, "nine equal steps in the latents"
     assert sorted(found.drawings["samples"]) == [0, 6, 12]
     for epoch, model in {0: fresh, 12: found.model}.items():
-        assert torch.equal(found.drawings["samples"][epoch], flow.drawn(model, z)), "the same latents each time"
+        assert torch.equal(found.drawings["samples"][epoch], flow.drawn(model, z[:25])), "the same latents each time"
 
 
 def test_a_way_needs_two_classes_if_there_are_two():
@@ -172,7 +176,7 @@ def test_the_generators_wish_leaves_the_model_as_it_was(smoke):
     assert gan.wish(model, smoke.train.x[:50], 0) == pytest.approx(math.log(2)), "who knows nothing says one half"
 
 
-def test_the_games_record():
+def test_the_games_record(smoke):
     found = run("ch13-gan", profile="smoke")
     m = {key: entry["mean"] for key, entry in found.metrics.items()}
     late = {name: sum(found.series[name][-4:]) / 4 for name in ("value", "generator")}  # of 40 epochs
@@ -182,6 +186,9 @@ def test_the_games_record():
     assert max(found.series["shares"]) == pytest.approx(m["largest_class"], abs=1e-4)
     assert sorted(found.drawings["samples"]) == [0, 20, 40] and found.drawings["between"].shape == (9, 784)
     assert m["told_apart_real"] < 0.6 < m["told_apart"]
+    draws = found.model.pictures(gan.latents(smoke, smoke.draws, found.model))
+    for name, entry in judge.worth(judge.Judge(smoke, 10_000), draws, smoke.test.x).items():
+        assert found.metrics[name] == entry
 
 
 def test_moved_test_images_are_the_test_images_moved():
@@ -213,8 +220,10 @@ def test_the_small_generators_record():
     assert found.metrics["value"]["mean"] == pytest.approx(found.series["value"][-1], abs=1e-4), "of the last epoch"
     setup = prepare(find("ch13-gan-small"), "smoke", 0, "cpu", None, False)
     with torch.no_grad():
-        expected = found.model.decode(gan.latents(setup, setup.draws, found.model)[:25]).mean
-    assert torch.allclose(found.drawings["samples"], expected, atol=1e-5)
+        expected = found.model.decode(gan.latents(setup, setup.draws, found.model)).mean
+    assert torch.allclose(found.drawings["samples"], expected[:25], atol=1e-5)
+    for name, entry in judge.coverage(judge.Judge(setup, 10_000).classes(expected)).items():
+        assert found.metrics[name] == entry
 
 
 def test_what_is_kept_of_each_way(monkeypatch):
@@ -226,17 +235,29 @@ def test_what_is_kept_of_each_way(monkeypatch):
     def trained(setup, name, seed, **change):
         told.append((name, seed, change))
         model = GAN(784, setup.z_dim, setup.sizes, setup.judges, seed=seed)
+        made.append(model)
         rows = [{"epoch": k, "train": value} for k, value in ((1, -9.0), (2, -1.0 - seed))]
         return model, History(rows=rows, steps=5, examples=7)
 
     monkeypatch.setattr(small, "train_gan", trained)
-    monkeypatch.setattr(small, "coverage", lambda classes: {"classes": {"mean": 4.0}, "largest_class": {"mean": 0.5}})
+    knows, made, shown = judge.Judge(setup, 10_000), [], []
+
+    def coverage(classes):
+        shown.append(classes)
+        return {"classes": {"mean": float(len(shown))}, "largest_class": {"mean": len(shown) / 10}}
+
+    monkeypatch.setattr(small, "coverage", coverage)
     found = small.gan_stability(setup)
     assert [one[:2] for one in told[:2]] == [("plain-0", 0), ("plain-1", 1)] and (found.steps, found.examples) == (40, 56)
     assert {way: change for way, (_, _, change) in zip(small.WAYS, told[::2], strict=True)} == small.WAYS
-    for way in small.WAYS:
+    assert len(shown) == len(made) == 8
+    for model, classes in zip(made, shown, strict=True):
+        assert torch.equal(classes, knows.classes(model.pictures(gan.latents(setup, setup.draws, model))))
+    for k, way in enumerate(small.WAYS):
+        mean = 2 * k + 1.5  # of calls 2k + 1 and 2k + 2
         assert found.metrics[f"value_{way}"]["mean"] == -1.5 and found.metrics[f"value_{way}"]["n"] == 2
-        assert found.metrics[f"classes_{way}"]["mean"] == 4.0 and found.metrics[f"largest_{way}"]["mean"] == 0.5
+        assert found.metrics[f"classes_{way}"]["mean"] == mean
+        assert found.metrics[f"largest_{way}"]["mean"] == pytest.approx(mean / 10)
 
 
 def test_the_autoencoders_likelihood_is_importance_sampled():
