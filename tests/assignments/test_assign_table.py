@@ -148,8 +148,20 @@ def test_a_name_that_is_no_utf_8_is_spelt_out(capsys, tmp_path):
         assert grade(capsys, tmp_path, "zo\udceb")[::2] == (0, "")
     assert "\nzo\\udceb," in (tmp_path / "A1.csv").read_text()
     one = Graded("zo\udceb", [], path=tmp_path / "zo\udceb" / "A1.ipynb")
+    (tmp_path / "by-hand" / "zo\udceb" / "A1.md").unlink()
     report.write_pages(handin.master(), one, tmp_path / "A1.csv")
     assert "zo\\udceb/A1.ipynb`" in (tmp_path / "by-hand" / "zo\udceb" / "A1.md").read_text()
+
+
+@pytest.mark.usefixtures("quick")
+def test_marks_wait_while_nothing_can_be_read(capsys, tmp_path):
+    grade(capsys, tmp_path, "ada")
+    sheet = tmp_path / "by-hand" / "ada" / "A1.md"
+    marked = sheet.read_text().replace(": __ of ", ": 1 of ")
+    sheet.write_text(marked)
+    one = Graded("ada", [], path=tmp_path / "in" / "ada" / "A1.ipynb")
+    report.write_pages(handin.master(), one, tmp_path / "A1.csv")
+    assert ": 1 of " in marked and sheet.read_text() == marked
 
 
 def nothing(folder) -> Graded:

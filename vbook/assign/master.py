@@ -27,7 +27,7 @@ class Check:
     def cases(self, seed: str, assignment: str) -> np.random.Generator:
         """The check's own stream of random cases: no other check's length changes it."""
         text = "\0".join((seed, assignment, self.task, self.says))
-        return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16]))
+        return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()[:16]))
 
 
 @dataclass

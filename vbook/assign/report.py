@@ -145,7 +145,9 @@ def write_pages(master: Master, one: Graded, path: Path) -> dict[str, Mark]:
     """
     counting = _still(master, one, marks(master, _sheet(master, one.student, path)))
     paths.write_text(path.parent / "feedback" / one.student / f"{master.name}.md", feedback(master, one, counting))
-    paths.write_text(_sheet(master, one.student, path), sheet(master, one, counting))
+    place = _sheet(master, one.student, path)
+    if one.answers or not place.is_file():  # where nothing could be read, marks given before wait for a notebook that can be
+        paths.write_text(place, sheet(master, one, counting))
     return counting
 
 
@@ -181,7 +183,7 @@ def _inert(text: str) -> str:
 
 
 def _fingerprint(seed: str) -> str:
-    return hashlib.sha256(seed.encode()).hexdigest()[:8]
+    return hashlib.sha256(seed.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 def _harmless(value):
