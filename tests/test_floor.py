@@ -1,5 +1,7 @@
 """The floor of the package: profiles, errors with a hint, and files that are written whole or not at all."""
 
+import os
+
 import pytest
 
 from vbook import paths
@@ -34,6 +36,14 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path, error):
         file.write("half")
         raise error
     assert target.read_text() == "old" and [f.name for f in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_only_an_ordinary_file_is_replaced(tmp_path, capsys):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="no ordinary file"), paths.atomic_write(pipe, "w"):
+        pass
+    assert pipe.is_fifo() and [f.name for f in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_the_books_files_are_found_in_the_checkout():

@@ -10,6 +10,7 @@ from vbook.assign.asking import (
     every_parameter_learns,
     float32,
     hold,
+    near_and_far,
     network,
     own_or_right,
     several,
@@ -126,20 +127,11 @@ def _(ask, cases):
     require(ask("log_evidence", log_p), right, "the estimate", wrong)
 
 
-def shifts(cases, each: bool):
-    """How far to move log-probabilities down, to −1000 or so: three images, each by another way; or one way for all."""
-    far = cases.permutation([800.0, 1050.0, 1300.0]) + cases.integers(0, 100, 3)
-    return far if each else far[0]
-
-
 @check("log_evidence", "It works with log-probabilities near −1000, as images have them", 2)
 def _(ask, cases):
-    log_p = float32(cases.normal(size=(6, 3)))
-    near = numbers(ask("log_evidence", log_p), "the estimate")
-    offset = shifts(cases, each=near.shape == (3,))  # a mean over the images has lost its points above
-    far = numbers(ask("log_evidence", float32(log_p - offset)), "the estimate")
-    hold(np.isfinite(far).any(), "exp of a number near −1000 is 0 and its logarithm −inf: use logsumexp")
-    hold(np.isfinite(far).all(), "−inf for some images: shift each by its own largest, or use logsumexp")
+    none = "exp of a number near −1000 is 0 and its logarithm −inf: use logsumexp"
+    some = "−inf for some images: shift each by its own largest, or use logsumexp"
+    [near], [far], offset = near_and_far(ask, "log_evidence", "the estimate", cases, none, some)
     hold(np.ptp(near) > 1e-3, "the same number for every image")
     require(far + offset, near, "all log-probabilities shifted: the estimate shifts with them", abs=1e-3)
 

@@ -5,7 +5,7 @@ import torch
 from scipy.special import logsumexp, softmax
 from scipy.stats import multivariate_normal, norm
 
-from vbook.assign.asking import earlier, float32, hold, own_or_right, several, shaped
+from vbook.assign.asking import earlier, float32, hold, near_and_far, own_or_right, several, shaped
 from vbook.assign.compare import numbers, require
 from vbook.assign.master import Checks
 from vbook.checks import CheckFailed
@@ -383,21 +383,11 @@ def _(ask, cases):
     require(error, right, "the error bar", wrong)
 
 
-def shifts(cases, each: bool):
-    """How far to move log-weights down, to −1000 or so: three images, each by another way; or one way for all."""
-    far = cases.permutation([800.0, 1050.0, 1300.0]) + cases.integers(0, 100, 3)
-    return far if each else far[0]
-
-
 @check("estimate", "Both work with log-weights near −1000, as images have them", 2)
 def _(ask, cases):
-    log_w = float32(cases.normal(size=(6, 3)))
-    near = [numbers(v, "the estimate") for v in several(ask("estimate", log_w), 2, "estimate")]
-    offset = shifts(cases, each=near[0].shape == (3,))  # a mean over the images has lost its points above
-    far = [numbers(v, "the estimate") for v in several(ask("estimate", float32(log_w - offset)), 2, "estimate")]
-    finite = np.concatenate([np.isfinite(v).ravel() for v in far])
-    hold(finite.any(), "exp of a number near −1000 is 0: shift by the largest, or use logsumexp")
-    hold(finite.all(), "inf or nan for some images: shift each by its own largest, or use logsumexp")
+    none = "exp of a number near −1000 is 0: shift by the largest, or use logsumexp"
+    some = "inf or nan for some images: shift each by its own largest, or use logsumexp"
+    near, far, offset = near_and_far(ask, "estimate", "the estimate", cases, none, some, parts=2)
     hold(np.ptp(near[0]) > 1e-3 and np.ptp(near[1]) > 1e-5, "the same number for every image")
     require(far[0] + offset, near[0], "all log-weights shifted: the estimate shifts with them", abs=5e-3)
     require(far[1], near[1], "all log-weights shifted: the error bar stays", rel=5e-3)
@@ -425,12 +415,9 @@ def _(ask, cases):
 
 @check("effective_size", "It works with log-weights near −1000", 1)
 def _(ask, cases):
-    log_w = float32(cases.normal(size=(6, 3)))
-    near = numbers(ask("effective_size", log_w), "the effective size")
-    offset = shifts(cases, each=near.shape == (3,))  # a sum over the images has lost its points above
-    far = numbers(ask("effective_size", float32(log_w - offset)), "the effective size")
-    hold(np.isfinite(far).any(), "exp of a number near −1000 is 0: normalise with softmax or logsumexp")
-    hold(np.isfinite(far).all(), "inf or nan for some images: normalise each by itself, with softmax(0) or logsumexp(0)")
+    none = "exp of a number near −1000 is 0: normalise with softmax or logsumexp"
+    some = "inf or nan for some images: normalise each by itself, with softmax(0) or logsumexp(0)"
+    [near], [far], _ = near_and_far(ask, "effective_size", "the effective size", cases, none, some)
     hold(np.ptp(near) > 1e-3, "the same number for every image")
     require(far, near, "all weights times the same number: the effective size stays", rel=5e-3)
 

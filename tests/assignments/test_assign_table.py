@@ -107,6 +107,14 @@ def test_a_table_made_with_a_seed_needs_one(capsys, monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_seed_may_be_any_bytes(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("VBOOK_ASSIGN_SEED", "h\udce9")
+    assert grade(capsys, tmp_path, "ada")[::2] == grade(capsys, tmp_path)[::2] == (0, "")
+    one, other = (handin.master().checks.all[0].cases(seed, "A1").random() for seed in ("h\udce9", "h\udcea"))
+    assert one != other
+
+
+@pytest.mark.usefixtures("quick")
 def test_another_seed_is_told(capsys, monkeypatch, tmp_path):
     assert grade(capsys, tmp_path, "ada")[2] == grade(capsys, tmp_path, "bob")[2] == ""
     monkeypatch.setenv("VBOOK_ASSIGN_SEED", "autumn")

@@ -50,6 +50,28 @@ def several(answer, n: int, what: str) -> list:
     return answer
 
 
+def near_and_far(ask, name: str, what: str, cases: np.random.Generator, none: str, some: str, parts: int = 1):
+    """What ``name`` answers to random logarithms (6 draws, 3 images) and to the same near −1000, and how far those were moved.
+
+    Each image is moved by another way; all by one where the first of the ``parts`` isn't one number an image, which has lost its
+    points elsewhere. CheckFailed where nothing of the far answer is finite (the words ``none``), or not all of it (``some``).
+    """
+
+    def asked(logs):
+        answer = ask(name, float32(logs))
+        return [numbers(part, what) for part in (several(answer, parts, name) if parts > 1 else [answer])]
+
+    logs = float32(cases.normal(size=(6, 3)))
+    near = asked(logs)
+    moved = cases.permutation([800.0, 1050.0, 1300.0]) + cases.integers(0, 100, 3)
+    moved = moved if near[0].shape == (3,) else moved[0]
+    far = asked(logs - moved)
+    finite = np.concatenate([np.isfinite(part).ravel() for part in far])
+    hold(finite.any(), none)
+    hold(finite.all(), some)
+    return near, far, moved
+
+
 def earlier(value) -> np.ndarray:
     """``value()``, made of a student's own earlier answers, or nan where they give none."""
     try:
