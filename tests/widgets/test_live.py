@@ -125,6 +125,21 @@ def test_play_trains_pause_holds_and_play_goes_on(training):
     assert 'alt="A curve of the bound' in training.picture.value
 
 
+def test_the_picture_of_a_held_training_is_that_of_its_last_step(training, monkeypatch):
+    monkeypatch.setattr("vbook.widgets.live.training.EVERY", 1e6)  # as on a machine that takes all steps between two pictures
+    for least in (3, 50):
+        training.play_button.click()
+        until(lambda least=least: training.step >= least)
+        training.pause_button.click()
+        until(training.job.resting.is_set)
+        assert f"step {training.step} of" in training.status.value
+        if training.step < 20:
+            assert f"after {training.step} steps there is no mean" in training.picture.value
+        else:
+            assert f"nats in {training.step} steps" in training.picture.value
+    assert training.step == len(training.bounds) >= 50
+
+
 def test_held_and_resumed_training_takes_the_steps_of_an_unbroken_one():
     runs = [train_live(hidden=(10,), steps=60, batch_size=32) for _ in range(2)]
     for run, pauses in zip(runs, (False, True), strict=True):

@@ -100,10 +100,12 @@ class Ended(KeyboardInterrupt):
 class Job:
     """``work(job)`` in a thread of its own, so that the widget's controls keep answering. ``work`` calls ``step()`` often.
 
-    ``resting`` is set while the job is held and computes nothing.
+    When a hold begins, ``at_rest()`` is called in the job's thread, for what the last steps left to show; then ``resting`` is
+    set, as long as the job computes nothing.
     """
 
-    def __init__(self, work):
+    def __init__(self, work, at_rest=lambda: None):
+        self.at_rest = at_rest
         self.free, self.resting, self.told = threading.Event(), threading.Event(), False
         self.thread = threading.Thread(target=self._run, args=(work,), daemon=True)
 
@@ -116,8 +118,10 @@ class Job:
     def step(self) -> None:
         """Wait while the job is held; raises ``Ended`` when it was told to end."""
         if not self.free.is_set():
+            self.at_rest()
             self.resting.set()
             self.free.wait()
+            self.resting.clear()  # also where ``go`` came while ``at_rest`` was at work
         if self.told:
             raise Ended
 

@@ -66,7 +66,7 @@ class TrainLive(Live):
         if self.state == "Over":
             self.reset()
         if self.job is None:
-            self.job = Job(self._work)
+            self.job = Job(self._work, at_rest=self._rest)
         self._now("Running")  # before the job can say more
         self.job.go()
 
@@ -74,8 +74,8 @@ class TrainLive(Live):
     def pause(self, _=None) -> None:
         """Hold the training; the model stays as it is."""
         if self.state == "Running":
+            self._now("Held")  # before the job looks
             self.job.hold()
-            self._now("Held")
 
     @shown
     def reset(self, _=None) -> None:
@@ -97,7 +97,7 @@ class TrainLive(Live):
         def on_step(step, bound):
             self.step = step
             self.bounds.append(bound.item())
-            if step % 10 == 0 or self.state == "Held":
+            if step % 10 == 0:
                 self._tell()
             self.draw(EVERY)
             job.step()
@@ -118,6 +118,11 @@ class TrainLive(Live):
         if not history.interrupted:
             self.draw()
             self._now("Over")
+
+    def _rest(self) -> None:
+        """Line and picture of the step at which the training is held: those of a run are some steps old."""
+        self._tell()
+        self.draw()
 
     def _now(self, state: str) -> None:
         """Enter the state Ready, Running, Held or Over: the buttons follow, and the line says it."""
@@ -141,7 +146,8 @@ class TrainLive(Live):
         seen = points + [value for _, value in valid] or [-550.0, -150.0]
         self._ax.set(xlim=(0, max(200, len(bounds))), ylim=(min(seen) - 10, max(seen) + 10))
         if not points:
-            return self._fig, "Empty axes: the bound in nats over gradient steps; the training has not begun."
+            steps = f"after {len(bounds)} steps there is no mean of {SMOOTH} yet" if bounds else "the training has not begun"
+            return self._fig, f"Empty axes: the bound in nats over gradient steps; {steps}."
         ends = f"from {points[0]:.0f} to {points[-1]:.0f} nats in {len(bounds)} steps"
         return self._fig, f"A curve of the bound over gradient steps, {ends}; points of the validation bound beside it."
 
