@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book run build test test-oldest lint mutants browser sandbox commit-notebooks lab serve wheel pdf zip publish links clean
+.PHONY: help setup book run build test test-site test-oldest lint mutants browser sandbox commit-notebooks lab serve wheel pdf zip publish links clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ test: override PROFILE := smoke
 test: override CHAPTERS := all
 test: lint browser sandbox run build ## everything: lint, smoke run of all chapters, site, all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+test-site: browser ## the tests of the site on the site that is built, at whatever profile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder tests/site
 
 test-oldest: ## the same on the oldest PyTorch that the book supports, in an environment of its own
 	$(MAKE) test VENV=.venv-oldest EXTRA="$(OLDEST)"

@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 
@@ -355,9 +354,3 @@ def test_no_sources_and_no_solutions_to_download(sample_site):
     names = [file.name for file in sample_site.rglob("*") if file.is_file()]
     assert not (sample_site / "_sources").exists()
     assert not [name for name in names if name.endswith((".ipynb", ".md"))]
-
-
-def test_the_search_index_holds_words_not_tex(sample_site):
-    index = (sample_site / "searchindex.js").read_text(encoding="utf-8")
-    terms = json.loads(index[index.index("(") + 1 : index.rindex(")")])["terms"]
-    assert "encod" in terms and not {"mathbb", "mathcal", "phi", "frac"} & set(terms)

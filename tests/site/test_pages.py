@@ -224,15 +224,6 @@ def test_the_launch_button_opens_the_notebook_in_colab(chapter):
     assert chapter.locator(".btn-source-repository-button").get_attribute("href") == address
 
 
-@pytest.mark.parametrize("where", ["http", "file"])
-def test_search_finds_a_page(browser, sample_site, over_http, where):
-    start = over_http if where == "http" else sample_site.as_uri()
-    with visit(browser, f"{start}/search.html?q=encoder") as page:
-        page.locator("#search-results li a").first.wait_for()
-        assert "Variational autoencoders" in page.locator("#search-results").inner_text()
-        assert page.complaints == []
-
-
 def test_the_colour_mode_button_goes_round(chapter):
     seen = []
     for _ in range(3):

@@ -17,7 +17,7 @@ def setup(app) -> dict:
     """Connect the parts; named in ``_config.yml``, called by Sphinx."""
     from docutils import nodes
 
-    from vbook.site import citations, directive, equations, figures, glossary, heights, numbers, page, theme
+    from vbook.site import citations, directive, equations, figures, glossary, heights, numbers, page, search, theme
     from vbook.site.pages import setup_pages
 
     app.add_config_value("vbook_digest", digest(), "env")
@@ -51,15 +51,18 @@ def setup(app) -> dict:
     app.connect("doctree-resolved", equations.resolve)
     app.connect("doctree-resolved", citations.resolve)
     app.connect("doctree-resolved", glossary.resolve)
+    app.connect("html-collect-pages", lambda app: [("search", {}, "search.html")])
     app.connect("build-finished", _finish, priority=900)
     setup_pages(app)
+    app.connect("doctree-read", search.collect, priority=700)  # after the places have their ids
+    app.connect("html-page-context", search.describe)
     return {"version": digest()[:12], "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def digest() -> str:
     """The digest of this extension's own files and of the widgets': when it changes, every page is read again."""
     folders = (Path(__file__).parent, Path(__file__).parent.with_name("widgets"))
-    files = sorted(file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".js", ".mjs"))
+    files = sorted(file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".js", ".mjs", ".html"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -84,6 +87,7 @@ def _start(app) -> None:
     from vbook.site.maths import Typesetter
 
     app.vbook_typesetter = Typesetter(Path(app.doctreedir).parent / "maths.json")
+    app.builder.search = False  # Sphinx's own, which finds pages but no places in them
 
 
 def _check(app, env) -> list[str]:
@@ -122,11 +126,13 @@ def _write_style(app, env) -> None:
 
 
 def _finish(app, exception) -> None:
+    from vbook.site import search
     from vbook.site.finish import finish
     from vbook.site.pictures import shrink
     from vbook.site.widgets import publish
 
     if exception is None and app.builder.format == "html":
+        search.write(app, Path(app.outdir, "_static"))
         publish(Path(app.outdir))
         shrink(Path(app.outdir))
         finish(Path(app.outdir), app.config.root_doc)

@@ -23,7 +23,7 @@ FRONT = """<!DOCTYPE html>
 SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script>", re.DOTALL | re.IGNORECASE)
 ICONS = re.compile(r"\s*(?:<!-- So that users can add custom icons -->\s*)?<script[^>]*scripts/fontawesome\.js[^>]*></script>")
 NAMELESS = re.compile(r'<button class="btn search-button-field[^>]*>')  # its visible text is its name
-# Scripts that only the search page needs, and the theme's, which vbook.js starts
+# Scripts of Sphinx's search, in whose place is ours, and the theme's, which vbook.js starts
 SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 LATER = re.compile(r'<script defer src="([^"]*/scripts/(?:bootstrap|pydata-sphinx-theme)\.js[^"]*)"></script>')
 HANDLER = re.compile(r"""(<[a-z][^<>]*?)\s+on[a-z]+\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
@@ -50,6 +50,7 @@ POLICY = (
 )
 POLICY_TAG = '<meta http-equiv="Content-Security-Policy"'
 DEAD = ("scripts/fontawesome.js*", "vendor/fontawesome", "**/*.map", "**/*.LICENSE.txt")
+DEAD += ("searchtools.js", "language_data.js")  # of Sphinx's own search
 ICON_FONTS = re.compile(r"@font-face\s*\{[^{}]*fontawesome[^{}]*\}")
 ICON = r"\.fa(?:[brs]|-[-\w]+)?(?:::?before)?"
 ICON_RULES = re.compile(rf"(?:(?<=[}}/])|^)\s*{ICON}(?:\s*,\s*{ICON})*\s*\{{[^{{}}]*\}}")
@@ -87,7 +88,7 @@ def finish_page(page: str, code: frozenset[str] = frozenset()) -> str:
     if POLICY_TAG in page:
         return page
     page = NAMELESS.sub(lambda found: found[0].replace(' aria-label="Search"', ""), ICONS.sub("", page))
-    page = SEARCH.sub("", page) if 'id="search-results"' not in page else page
+    page = SEARCH.sub("", page)
     page = LATER.sub(r'<link rel="preload" as="script" class="vbook-later" href="\1">', page)
     parts = SCRIPT.split(page)  # handlers are looked for in markup only: every third part, between the scripts
     scripts = [match[0] for match in SCRIPT.finditer(page)]

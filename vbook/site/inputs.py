@@ -15,6 +15,7 @@ def of_data(top: Path) -> str:
     files = [top / name for name in ("pyproject.toml", "package-lock.json") if (top / name).is_file()]
     files += sorted((top / "book").glob("*.yml")) + sorted((top / "book" / "results").glob("*.json"))
     files += sorted((top / "book" / "weights").glob("*")) + sorted((Path(__file__).parent / "static").iterdir())
+    files += sorted((Path(__file__).parent / "templates").iterdir())
     files += sorted(Path(__file__).parents[1].rglob("*.py"))  # the page on the code shows all of it
     made_by = (f"{name} {version(name)}" for name in ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme"))
     return digest_of(files, digest(), *made_by)

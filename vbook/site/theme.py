@@ -55,11 +55,11 @@ def configure(app, config) -> None:
         "analytics": {},
     }
     config.html_context = config.html_context | {"default_mode": "auto"}
+    config.templates_path = [*config.templates_path, str(STATIC.with_name("templates"))]
     config.html_static_path = [*config.html_static_path, str(STATIC)]
     config.html_copy_source = False
     config.html_use_index = False  # nothing is in it: the code page lists what the book defines
     config.html_show_sourcelink = False
-    config.html_show_search_summary = False  # fetching pages from disk is forbidden, and the console would say so
     config.html_math_renderer = "vbook"
     config.myst_update_mathjax = False
     config.nb_ipywidgets_js = {}

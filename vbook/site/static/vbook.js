@@ -171,6 +171,24 @@ if (contents) new MutationObserver(() => {
 }).observe(contents, { subtree: true, attributeFilter: ["class"] });
 document.addEventListener("click", ({ target }) => { if (target.closest("a[href*='#']")) target.closest("dialog[open]:not(.vbook-lightbox)")?.close(); });
 
+// The search in its dialog: what it needs comes when the reader turns to it. Without it, the form leads to the search's page.
+function fetchScript(name) {
+  const script = document.createElement("script");
+  script.src = `${document.documentElement.dataset.content_root ?? "./"}_static/${name}`;
+  document.head.append(script);
+  return new Promise((resolve, reject) => { script.addEventListener("load", resolve); script.addEventListener("error", reject); });
+}
+const dialog = document.getElementById("pst-search-dialog"), field = dialog?.querySelector("input[type=search]");
+field?.addEventListener("focus", async () => {
+  const box = document.createElement("div");
+  box.className = "vbook-hits-box";
+  dialog.append(box);
+  for (const name of ["minisearch.js", "vbook-places.js", "vbook-search.js"]) {
+    if (!document.querySelector(`script[src$="_static/${name}"]`)) await fetchScript(name);
+  }
+  vbookSearch.connect(field, box);
+}, { once: true });
+
 // Results: what a reader wants to see of the reported numbers.
 for (const form of document.querySelectorAll("form.vbook-filter")) {
   const items = [...form.parentElement.querySelectorAll("tr[class*='verdict-'], .vbook-group")];

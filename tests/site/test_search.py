@@ -1,0 +1,168 @@
+"""The search: what it can find is there, and a reader finds it, on its page and in its dialog, over a server and from disk."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import look
+import pytest
+from look import visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+LINKS = "#search-results li > a"
+
+
+def read(site) -> dict:
+    """The pages and places that the script reads."""
+    script = (site / "_static" / "vbook-places.js").read_text(encoding="utf-8")
+    return json.loads(script.partition("=")[2].rstrip(";\n"))
+
+
+def ids(file) -> set[str]:
+    found = set()
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: found.update(value for name, value in attributes if name == "id")
+    parser.feed(file.read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_place_is_there_and_says_something(built_site):
+    found = read(built_site)
+    ids_of = {file: ids(built_site / file) for file, _ in found["pages"]}
+    for place in found["places"]:
+        file, _ = found["pages"][place["page"]]
+        assert place["at"] in ids_of[file], (file, place["at"])
+        assert place["title"].strip(), place
+        assert not re.search(r"[\ue000\ue001$]|\\[a-z]{2,}", place["title"] + place.get("text", "")), place
+    kinds = {place["kind"] for place in found["places"]}
+    assert kinds == {"section", "equation", "figure", "algorithm", "term", "function"}
+    listed = {file for file, _ in found["pages"]}
+    assert listed == set(look.pages(built_site)) - {"search.html"}
+
+
+def test_the_thesis_s_equations_sections_and_figures_are_found_by_their_numbers(built_site):
+    places = read(built_site)["places"]
+    labels = {(place["kind"], place.get("label")) for place in places}
+    for number in ("2.10", "2.57", "2.70", "2.89"):
+        assert ("equation", number) in labels
+    for label in (("section", "2.9"), ("figure", "2.1"), ("algorithm", "1")):
+        assert label in labels
+
+
+@pytest.mark.parametrize("where", ["http", "file"])
+def test_a_number_leads_to_its_equation(browser, built_site, serve, where):
+    start = serve(built_site) if where == "http" else built_site.as_uri()
+    with visit(browser, f"{start}/search.html?q=2.57") as page:
+        page.locator(LINKS).first.wait_for()
+        assert page.locator(LINKS).first.inner_text() == "Equation (2.57)"
+        page.locator("#search-results li .vbook-hit-equation mjx-container").first.wait_for()
+        page.locator(LINKS).first.click()
+        page.wait_for_url("**/02-*.html#eq-2.57")
+        assert page.locator("[id='eq-2.57']").is_visible()
+        assert page.complaints == []
+
+
+@pytest.mark.parametrize(
+    "wanted, title",
+    [
+        ("Eq. (2.57)", "Equation (2.57)"),
+        ("equation 2.10", "Equation (2.10)"),
+        ("fig 2.1", "Figure 2.1"),
+        ("free bits", "Free bits"),
+        ("FREE BIT", "Free bits"),
+    ],
+)
+def test_the_first_hit_is_what_was_meant(browser, built_site, serve, wanted, title):
+    with visit(browser, f"{serve(built_site)}/search.html") as page:
+        page.locator("article input[type=search]").fill(wanted)
+        page.locator(LINKS).first.wait_for()
+        assert page.locator(LINKS).first.inner_text().lower() == title.lower()
+
+
+@pytest.fixture
+def search(browser, sample_site, serve):
+    """Opens the sample's search page and asks; the page, with results."""
+    with visit(browser, f"{serve(sample_site)}/search.html") as page:
+
+        def ask(words: str):
+            page.locator("article input[type=search]").fill(words)
+            page.wait_for_function(
+                "(words) => document.querySelector('.vbook-hits-status').dataset.asked === words", arg=words, polling=50
+            )
+            return [link.inner_text() for link in page.locator(LINKS).all()], page.locator(".vbook-hits-status").inner_text()
+
+        page.ask = ask
+        yield page
+        assert page.complaints == []
+
+
+def test_words_are_found_in_their_forms_and_marked(search):
+    for words in ("lower bound", "Lower bounds", "LOWER-BOUND", "lowr bound"):
+        titles, said = search.ask(words)
+        assert titles[0] == "The bound" and re.fullmatch(r"\d+ places?:", said), words
+        marked = search.locator("#search-results li").first.locator("p mark").all_inner_texts()
+        assert [word.lower() for word in marked][:2] == ["lower", "bound"], words
+    assert "log pθ(x)" in search.locator("#search-results li p").first.inner_text()  # a formula in words
+
+
+def test_what_is_in_no_place_is_told(search):
+    assert search.ask("zebra") == ([], "Nothing found.")
+    titles, said = search.ask("zebra bound")
+    assert "The bound" in titles and "with some of them" in said
+    assert search.ask("") == ([], "")
+    assert search.ask("2.9999") == ([], "Nothing found.")  # no near numbers
+    assert search.ask("<b>") == ([], "Nothing found.")
+
+
+def test_code_is_found_by_its_names_and_by_its_words(search):
+    lines = {"reparameterize": "def reparameterize(mu, sigma, eps):", "return mu sigma eps": "return mu + sigma * eps"}
+    for words, line in lines.items():
+        titles, _ = search.ask(words)
+        assert titles == ["The bound"]
+        assert line in search.locator("#search-results li code").first.inner_text()
+
+
+def test_the_address_keeps_what_was_asked(search):
+    search.ask("prior")
+    assert search.url.endswith("?q=prior")
+    search.reload()
+    search.locator(LINKS).first.wait_for()
+    assert search.locator(LINKS).first.inner_text() == "Prior"
+
+
+@pytest.mark.parametrize("where", ["http", "file"])
+def test_the_dialog_searches_on_every_page(browser, sample_site, serve, where):
+    start = serve(sample_site) if where == "http" else sample_site.as_uri()
+    with visit(browser, f"{start}/chapters/03-next.html") as page:
+        page.wait_for_function("() => document.documentElement.dataset.shown === ''")
+        assert not page.locator("script[src*=minisearch]").count()  # no bytes before a reader asks
+        page.locator(".search-button-field").first.click()
+        page.keyboard.type("free bits")
+        page.locator(".vbook-hits li > a").first.wait_for()
+        page.keyboard.press("ArrowDown")
+        assert page.evaluate("document.activeElement.textContent") == "Free bits"
+        page.keyboard.press("ArrowUp")
+        assert page.evaluate("document.activeElement.type") == "search"
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/book/glossary.html#term-free-bits")
+        assert page.complaints == []
+
+
+def test_without_a_choice_the_dialog_leads_to_the_search_page(browser, sample_site, serve):
+    with visit(browser, f"{serve(sample_site)}/chapters/03-next.html") as page:
+        page.locator(".search-button-field").first.click()
+        page.keyboard.type("encoder")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/search.html?q=encoder")
+        page.locator(LINKS).first.wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_results_are_accessible(browser, built_site, serve, scheme):
+    with visit(browser, f"{serve(built_site)}/search.html?q=bound", 390, scheme) as page:
+        page.locator(LINKS).first.wait_for()
+        page.locator(".vbook-hits-more").click()
+        assert page.locator(LINKS).count() == 40 and page.evaluate("document.activeElement.matches('li:nth-child(21) > a')")
+        assert look.serious_findings(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

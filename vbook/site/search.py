@@ -1,0 +1,215 @@
+"""What the search finds: each section, equation, figure, algorithm, term of the glossary and function as a place of its own."""
+
+import html
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+from docutils import nodes
+
+from vbook import paths
+from vbook.site import glossary, vendor
+from vbook.site.directive import vbook_summary
+from vbook.site.figures import vbook_caption
+from vbook.site.maths import Typesetter
+from vbook.site.page import pages
+from vbook.site.places import ALGORITHM, FIGURE, SECTION
+
+PLACES, EQUATIONS, LIBRARY = "vbook-places.js", "vbook-equations.js", "minisearch.js"
+UNSAID = (nodes.raw, nodes.comment, nodes.image, nodes.math_block, nodes.literal_block, nodes.section, nodes.system_message)
+OPEN, CLOSE = "\ue000", "\ue001"  # around the TeX of a formula, until all are typeset
+FORMULA = re.compile(f"{OPEN}([^{CLOSE}]*){CLOSE}")
+ASSISTIVE = re.compile(r"<mjx-assistive-mml\b[^>]*>(.*?)</mjx-assistive-mml>", re.DOTALL)
+SILENT = str.maketrans("", "", "\u2061\u2062\u2063\u2064\u200b")  # signs of MathML that nobody sees
+LOW = str.maketrans("0123456789+−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+HIGH = str.maketrans("0123456789+−=()inT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁱⁿᵀ")
+APART = frozenset("=≠<>≤≥≈∼∝→∈∣∥+−")
+CODE_ID = re.compile(r'id="(code-[\w.]+)"')
+DESCRIBED = 200  # characters at most, but for one long sentence
+TOLD = re.compile(r"(?<=[.:?!])\s+")  # between sentences
+
+
+def collect(app, doctree) -> None:
+    """Note a page's places in the environment's metadata, which Sphinx forgets and merges with the page."""
+    name = app.env.docname
+    functions = [one for row in doctree.findall(nodes.row) for one in _function(row)]
+    skipped = UNSAID + (nodes.table,) * bool(functions)  # each is found under its own name
+    found = [place for section in doctree.findall(nodes.section) for place in _places(section, skipped)]
+    if name == glossary.PAGE:
+        found += [_term(item) for item in doctree.findall(nodes.definition_list_item)]
+    app.env.metadata[name]["vbook_search"] = found + functions
+
+
+def _places(section: nodes.section, skipped: tuple):
+    """The section itself, then what stands in it and not in a section of its own."""
+    title = _words(section[0])
+    said, code, inner = [], [], []
+    last = ""
+    for node in _own(section, skipped):
+        if isinstance(node, nodes.literal_block):
+            if "output" not in node.get("classes", ()) and node.get("language") not in ("none", "text"):
+                code.append(node.astext())
+        elif isinstance(node, nodes.math_block):
+            if node.get("tag"):
+                inner.append(place("equation", node["ids"][0], f"Equation ({node['tag']})", last, label=node["tag"]))
+        elif text := _words(node):
+            said.append(text)
+            last = TOLD.split(text)[-1]
+            inner += _numbered(node, text)
+    number = SECTION.match(title)
+    yield place("section", section["ids"][0], title, " ".join(said), "\n".join(code), number[1] if number else "")
+    yield from inner
+
+
+def _own(node: nodes.Element, skipped: tuple):
+    """The paragraphs, captions, code and displayed formulas of a section, not those of the sections in it; no output of code."""
+    for k, part in enumerate(node.children):
+        if isinstance(part, vbook_summary) and any("nb_element" in block.attributes for block in node.children[k + 1 :]):
+            continue  # "Code"
+        elif isinstance(part, nodes.math_block | nodes.literal_block | vbook_caption | vbook_summary):
+            yield part
+        elif isinstance(part, skipped) or getattr(part, "attributes", {}).get("nb_element") == "mime_bundle":
+            continue
+        elif isinstance(part, nodes.TextElement):
+            if not isinstance(part, nodes.title):
+                yield part
+        else:
+            yield from _own(part, skipped)
+
+
+def _numbered(node: nodes.Element, text: str):
+    if isinstance(node, vbook_caption) and (number := FIGURE.match(text)):
+        yield place("figure", f"fig-{number[1]}", f"Figure {number[1]}", text, label=number[1])
+    elif isinstance(node, nodes.paragraph) and (number := ALGORITHM.match(text)):
+        yield place("algorithm", f"alg-{number[1]}", f"Algorithm {number[1]}", text, label=number[1])
+
+
+def _term(item: nodes.definition_list_item) -> dict:
+    return place("term", item[0]["ids"][0], _words(item[0]), _words(item[-1]))
+
+
+def _function(row: nodes.row):
+    for mark in row[0].findall(nodes.raw):
+        if name := CODE_ID.search(mark.astext()):
+            yield place("function", name[1], _words(row[0]), _words(row[1]))
+
+
+def place(kind: str, at: str, title: str, text: str, code: str = "", label: str = "") -> dict:
+    """A place as the search's script reads it: ``at`` is its id in the page, ``label`` its number, formulas in marks."""
+    return {"kind": kind, "at": at, "title": title, "text": text, "code": code, "label": label}
+
+
+def _words(node: nodes.Node) -> str:
+    """What a node says, in one line, its formulas as TeX in marks."""
+    return " ".join("".join(_parts(node)).split())
+
+
+def _parts(node: nodes.Node):
+    if isinstance(node, nodes.Text):
+        yield node.astext()
+    elif isinstance(node, nodes.math):
+        yield f"{OPEN}{node['tex'] if 'tex' in node else node.astext().strip()}{CLOSE}"
+    elif not isinstance(node, UNSAID):
+        for part in node.children:
+            yield from _parts(part)
+        if isinstance(node, nodes.paragraph | nodes.entry):
+            yield " "
+
+
+def describe(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Give a page the description that search engines and previews of links show: its first sentences."""
+    if found := app.env.metadata.get(pagename, {}).get("vbook_search"):
+        said = ""
+        for sentence in TOLD.split(_told(found[0]["text"], app.vbook_typesetter)):
+            if said and len(said) + len(sentence) > DESCRIBED:
+                break
+            said = f"{said} {sentence}".strip()
+        context["metatags"] = f'{context.get("metatags") or ""}<meta name="description" content="{html.escape(said)}">\n'
+
+
+def write(app, static: Path) -> None:
+    """Write what the search's script reads into the folder ``static``: all places, the typeset equations, the library."""
+    env, typesetter = app.env, app.vbook_typesetter
+    known = [name for name in env.metadata if env.metadata[name].get("vbook_search")]
+    order = {name: k for k, name in enumerate(_reading_order(env))}
+    known.sort(key=lambda name: order.get(name, len(order)))
+    titles = [[app.builder.get_target_uri(name), _told(_words(env.titles[name]), typesetter)] for name in known]
+    found = []
+    for k, name in enumerate(known):
+        for one in env.metadata[name]["vbook_search"]:
+            shown = one | {"title": _told(one["title"], typesetter), "text": _told(one["text"], typesetter), "page": k}
+            found.append({key: value for key, value in shown.items() if value != ""})
+    typeset = {
+        f"{app.builder.get_target_uri(name)}#{at}": ASSISTIVE.sub("", typesetter.html(tex, True))
+        for name, page in pages(env).items()
+        for at, tex in page.equations.items()
+    }
+    _write_script(static / PLACES, "vbookPlaces", {"pages": titles, "places": found})
+    _write_script(static / EQUATIONS, "vbookEquations", typeset)
+    library = vendor.modules() / "minisearch"
+    script = re.sub(r"//# sourceMappingURL=.*", "", (library / "dist" / "umd" / "index.js").read_text(encoding="utf-8"))
+    paths.write_text(static / LIBRARY, f"/*! {(library / 'LICENSE.txt').read_text(encoding='utf-8').strip()}\n*/\n{script}")
+
+
+def _reading_order(env) -> list[str]:
+    """The pages as the sidebar lists them."""
+    root, found = env.config.root_doc, []
+    waiting = [root]
+    while waiting:
+        name = waiting.pop(0)
+        found.append(name)
+        waiting = [page for page in env.toctree_includes.get(name, ()) if page not in found] + waiting
+    return found
+
+
+def _write_script(file: Path, name: str, content) -> None:
+    """A script, where JSON would do: a page that was opened from disk may load no other file."""
+    said = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    paths.write_text(file, f"globalThis.{name}={said};\n")
+
+
+def _told(text: str, typesetter: Typesetter) -> str:
+    return FORMULA.sub(lambda found: plain(typesetter.html(found[1], False)), text)
+
+
+def plain(formula: str) -> str:
+    """A typeset formula as a line of text, from its MathML.
+
+    >>> plain("<mjx-assistive-mml><math><msup><mi>x</mi><mn>2</mn></msup><mo>+</mo><mfrac><mn>1</mn><mn>2</mn></mfrac></math>"
+    ...       "</mjx-assistive-mml>")
+    'x² + 1/2'
+    """
+    found = ASSISTIVE.search(formula)
+    line = _line(ElementTree.fromstring(found[1])).translate(SILENT) if found else ""
+    return re.sub(r" +(?=[(),])|(?<=\() +", "", " ".join(line.split()))
+
+
+def _set(text: str, signs: dict[int, int], before: str = "") -> str:
+    """The text in small signs, below or above the line, or as it is, after ``before``, where Unicode lacks one of them."""
+    text = text.replace(" ", "")
+    return text.translate(signs) if all(ord(sign) in signs for sign in text) else before + text
+
+
+def _line(node: ElementTree.Element) -> str:
+    name, parts = node.tag.rpartition("}")[2], [_line(part) for part in node]
+    if name == "mfrac":
+        return "/".join(part if len(part) == 1 or part.isalnum() else f"({part})" for part in parts)
+    if name == "msub":
+        return parts[0] + _set(parts[1], LOW)
+    if name == "msup":
+        return parts[0] + _set(parts[1], HIGH, "^")
+    if name == "munder":
+        return f"{parts[0].strip()}{_set(parts[1], LOW, '_')} "
+    if name in ("msubsup", "munderover"):
+        return parts[0].strip() + _set(parts[1], LOW) + _set(parts[2], HIGH, "^") + " " * (name == "munderover")
+    if name == "mover":
+        return parts[0]
+    if name == "msqrt":
+        return f"√({''.join(parts)})"
+    if name == "mspace":
+        return " "
+    said = html.unescape(node.text or "").strip()
+    if name == "mo" and said in APART:
+        return f" {said} "
+    return said + (" " if name == "mi" and len(said) > 1 else "") + "".join(parts)  # log p, not logp

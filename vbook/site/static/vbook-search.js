@@ -1,0 +1,161 @@
+// The search: each section, equation, figure, term and function is a place of its own, found by MiniSearch in the reader's browser.
+// It needs no server and runs from disk too. `vbook.site.search` writes what it reads.
+"use strict";
+
+const vbookSearch = (() => {
+  const NUMBER = /^\p{N}+[a-z]?(?:\.[\p{L}\p{N}]+)*$/u; // of an equation or a section: found as it is or not at all
+  const WORD = /\p{N}+\p{L}?(?:\.[\p{L}\p{N}]+)*|[\p{L}\p{M}]+[\p{L}\p{M}\p{N}]*/gu;
+  const SHORT = { eq: "equation", eqs: "equation", eqn: "equation", sec: "section", fig: "figure", alg: "algorithm", ch: "chapter" };
+  const EMPTY = new Set("a an and are as at be by for from in into is it its no not of on or that the their this to was with what".split(" "));
+  const WEIGHT = { term: 1.3, section: 1, function: 0.8, figure: 0.7, algorithm: 0.8, equation: 0.6 };
+  const SHOWN = 20, AROUND = 90; // results at a time; characters to either side of what was found
+  const root = document.documentElement.dataset.content_root ?? "./";
+
+  const tokens = (text) => text.match(WORD) ?? [];
+  // One form for a word's forms: case, accents, a plural's s, British and American endings
+  const term = (word) => {
+    const plain = word.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+    const one = plain.length > 3 ? plain.replace(/(?<![s'])s$/, "").replace(/is(e[drs]?|ing|ations?)$/, "iz$1") : plain;
+    return EMPTY.has(plain) ? null : SHORT[one] ?? one;
+  };
+
+  const { pages, places } = globalThis.vbookPlaces;
+  const index = new MiniSearch({
+    fields: ["label", "title", "kind", "text", "code"],
+    idField: "id",
+    tokenize: tokens,
+    processTerm: term,
+    searchOptions: {
+      boost: { label: 8, title: 4, kind: 0.2, code: 0.3 },
+      combineWith: "AND",
+      prefix: (word) => word.length > 1 && !NUMBER.test(word),
+      fuzzy: (word) => (word.length > 3 && !NUMBER.test(word) ? 1 + (word.length > 7) : false), // letters that may be wrong
+      weights: { prefix: 0.5, fuzzy: 0.2 },
+      boostDocument: (id) => WEIGHT[places[id].kind],
+    },
+  });
+  // In small parts, so that the page answers meanwhile
+  const ready = index.addAllAsync(places.map((one, id) => ({ ...one, id })), { chunkSize: 8 });
+
+  // Who asks for figure 2.1 means the figure, not section 2.1
+  function preference(wanted) {
+    const words = tokens(wanted).map(term), kind = words.some((word) => NUMBER.test(word)) && words.find((word) => word in WEIGHT);
+    return (id) => WEIGHT[places[id].kind] * (places[id].kind === kind ? 4 : 1);
+  }
+
+  function element(name, content = [], attributes = {}) {
+    const made = document.createElement(name);
+    made.append(...[content].flat());
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    return made;
+  }
+
+  // The part of a text in which most of the terms are, with these marked
+  function excerpt(text, found) {
+    const hits = [...text.matchAll(WORD)].filter(([word]) => found.has(term(word)));
+    if (!hits.length) return null;
+    let best = { from: 0, score: -1 };
+    for (const { index: from } of hits) {
+      const score = new Set(hits.filter(({ index: at }) => at >= from && at < from + 2 * AROUND).map(([word]) => term(word))).size;
+      if (score > best.score) best = { from, score };
+    }
+    let start = text.length <= 2 * AROUND ? 0 : Math.max(0, best.from - AROUND / 2);
+    if (start) start = text.indexOf(" ", start) + 1;
+    let end = Math.min(text.length, start + 2.5 * AROUND);
+    if (end < text.length) end = Math.max(text.lastIndexOf(" ", end), best.from + hits[0][0].length);
+    const parts = [start ? "… " : ""];
+    let at = start;
+    for (const { 0: word, index: from } of hits) {
+      if (from < at || from + word.length > end) continue;
+      parts.push(text.slice(at, from), element("mark", word));
+      at = from + word.length;
+    }
+    return [...parts, text.slice(at, end), end < text.length ? " …" : ""];
+  }
+
+  function shown(hit) {
+    const one = places[hit.id], [file, page] = pages[one.page], found = new Set(hit.terms);
+    const title = element("a", excerptAll(one.title, found), { href: `${root}${file}#${one.at}` });
+    const item = element("li", [title]);
+    if (one.title !== page) item.append(element("span", page, { class: "vbook-hit-page" }));
+    const has = (text) => new Set(tokens(text).map(term).filter((word) => found.has(word))).size;
+    const line = (one.code ?? "").split("\n").reduce((best, row) => (has(row) > has(best) ? row : best), "");
+    const said = excerpt(one.text ?? "", found);
+    if (one.kind === "equation") item.append(equation(`${file}#${one.at}`));
+    else if (!said && line && !has(one.title)) item.append(element("p", element("code", line.trim())));
+    else if (said || one.text) item.append(element("p", said ?? [one.text.slice(0, 2 * AROUND), one.text.length > 2 * AROUND ? " …" : ""]));
+    return item;
+  }
+
+  const excerptAll = (text, found) => text.split(/([\p{L}\p{M}\p{N}.]+)/u).map((part) => (found.has(term(part)) ? element("mark", part) : part));
+
+  // Typeset equations are many bytes: fetched when the first is shown
+  let typeset = null;
+  function equation(address) {
+    const box = element("div", [], { class: "vbook-hit-equation", "aria-hidden": "true" });
+    typeset ??= fetchScript("vbook-equations.js");
+    typeset.then(() => { box.innerHTML = globalThis.vbookEquations[address] ?? ""; });
+    return box;
+  }
+
+  function connect(input, box) {
+    const status = element("p", [], { role: "status", class: "vbook-hits-status" });
+    const list = element("ol", [], { class: "vbook-hits" });
+    const more = element("button", "More results", { type: "button", class: "vbook-hits-more", hidden: "" });
+    box.replaceChildren(status, list, more);
+    let timer = 0, asked = null, hits = [];
+
+    async function search() {
+      const wanted = input.value.trim();
+      if (wanted === asked) return;
+      delete status.dataset.asked;
+      asked = wanted;
+      list.replaceChildren();
+      more.hidden = true;
+      status.textContent = wanted ? "Reading the book …" : "";
+      await ready;
+      if (wanted !== asked) return;
+      hits = wanted ? index.search(wanted, { boostDocument: preference(wanted) }) : [];
+      const some = !hits.length && tokens(wanted).length > 1;
+      if (some) hits = index.search(wanted, { combineWith: "OR" });
+      const count = `${hits.length} place${hits.length === 1 ? "" : "s"}`;
+      status.textContent = !wanted ? "" : !hits.length ? "Nothing found." : some ? `No place has all of these words; ${count} with some of them:` : `${count}:`;
+      box.dispatchEvent(new CustomEvent("vbook-searched", { detail: wanted }));
+      add();
+      status.dataset.asked = wanted;
+    }
+    function add() {
+      const from = list.children.length;
+      list.append(...hits.slice(from, from + SHOWN).map(shown));
+      more.hidden = list.children.length >= hits.length;
+      return list.children[from];
+    }
+    more.addEventListener("click", () => add()?.querySelector("a").focus());
+    input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(search, 120); });
+    // The arrow keys go from the field through the results.
+    const around = input.closest("dialog, article") ?? document;
+    around.addEventListener("keydown", (event) => {
+      if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+      const stops = [input, ...list.querySelectorAll("li > a")], at = stops.indexOf(document.activeElement);
+      const next = at < 0 ? null : stops[at + (event.key === "ArrowDown" ? 1 : -1)];
+      if (!next) return;
+      event.preventDefault();
+      next.focus();
+    });
+    search();
+  }
+
+  const results = document.getElementById("search-results");
+  if (results) {
+    const input = results.parentElement.querySelector("input[type=search]");
+    input.value = new URLSearchParams(location.search).get("q") ?? "";
+    results.addEventListener("vbook-searched", ({ detail }) => {
+      const address = new URL(location.href);
+      address.searchParams.set("q", detail);
+      if (location.protocol !== "file:") history.replaceState(null, "", address);
+    });
+    connect(input, results);
+    input.focus();
+  }
+  return { connect, ready };
+})();
