@@ -5,7 +5,7 @@ import pytest
 
 from vbook.errors import VbookError
 from vbook.site import maths
-from vbook.site.maths import Typesetter, split_tag
+from vbook.site.maths import Typesetter, key, split_tag
 
 
 def test_two_tags_in_one_block_are_refused():
@@ -93,3 +93,12 @@ def test_a_short_formula_stays_together_and_keeps_its_spaces(typesetter):
     typesetter.add([("a = b", False)])
     html = typesetter.html("a = b", False)
     assert "<mjx-break" not in html and '<mjx-mo space="4">' in html and '<mjx-mi space="4">' in html
+
+
+def test_what_no_screen_reader_says_is_left_out(typesetter):
+    tex = r"\mathcal{L}\left(\tfrac{a}{b}\right)"
+    typesetter.add([(tex, False)])
+    kept = typesetter.formulas[key(tex, False)]["html"]
+    seen, heard = typesetter.html(tex, False).split("<mjx-assistive-mml")
+    assert " data-mjx-" in kept and " data-mjx-" not in heard and "stretchy" not in heard
+    assert "<mfrac><mi>a</mi><mi>b</mi></mfrac>" in heard and "mjx-mfrac" in seen

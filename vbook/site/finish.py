@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vbook import paths
 from vbook.site.code_page import PAGE, link_imports, placed
+from vbook.site.maths import ASSISTIVE
 from vbook.site.styles import names, prune
 
 FRONT = """<!DOCTYPE html>
@@ -42,7 +43,6 @@ else for (const name of NAMES) document.head.append(Object.assign(document.creat
   rel: "preload", as: "font", type: "font/woff2", crossOrigin: "", href: `STATICfonts/${name}.woff2` }));
 </script>"""  # from disk a browser refuses to fetch fonts beforehand
 UNSEEN = re.compile(r"(?<=<template data-preview=)(.*?)(?=</template>)", re.DOTALL)
-ASSISTIVE = re.compile(r"<mjx-assistive-mml\b.*?</mjx-assistive-mml>", re.DOTALL)
 CHARSET = re.compile(r"<meta charset=[^>]*>", re.IGNORECASE)
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "

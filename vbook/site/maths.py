@@ -11,6 +11,8 @@ from vbook.errors import VbookError
 from vbook.site import vendor
 
 SCRIPT = Path(__file__).with_name("mathjax.mjs")
+ASSISTIVE = re.compile(r"<mjx-assistive-mml\b[^>]*>(.*?)</mjx-assistive-mml>", re.DOTALL)  # what a screen reader gets
+UNHEARD = re.compile(r' (?:data-mjx-[\w-]+|stretchy)="[^"]*"')  # in it: for the eye, or for MathJax itself
 TAG = re.compile(r"\\tag\{([^{}]*)\}")
 
 
@@ -99,6 +101,7 @@ class Typesetter:
                 raise VbookError(f"MathJax: {error}: {tex}")
         # HTML knows MathML without being told, and inline without: with shorter classes that is 110 kB a chapter.
         found = self.formulas[key(tex, display)]["html"].replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
+        found = ASSISTIVE.sub(lambda one: UNHEARD.sub("", one[0]), found)
         return _short(found.replace('<mjx-assistive-mml display="inline">', "<mjx-assistive-mml>"))
 
     def stylesheet(self, wanted) -> str:

@@ -12,7 +12,7 @@ from vbook import paths
 from vbook.site import glossary, vendor
 from vbook.site.directive import vbook_summary
 from vbook.site.figures import vbook_caption
-from vbook.site.maths import Typesetter
+from vbook.site.maths import ASSISTIVE, Typesetter
 from vbook.site.page import pages
 from vbook.site.places import ALGORITHM, FIGURE, SECTION
 
@@ -20,7 +20,6 @@ PLACES, EQUATIONS, LIBRARY = "vbook-places.js", "vbook-equations.js", "minisearc
 UNSAID = (nodes.raw, nodes.comment, nodes.image, nodes.math_block, nodes.literal_block, nodes.section, nodes.system_message)
 OPEN, CLOSE = "\ue000", "\ue001"  # around the TeX of a formula, until all are typeset
 FORMULA = re.compile(f"{OPEN}([^{CLOSE}]*){CLOSE}")
-ASSISTIVE = re.compile(r"<mjx-assistive-mml\b[^>]*>(.*?)</mjx-assistive-mml>", re.DOTALL)
 SILENT = str.maketrans("", "", "\u2061\u2062\u2063\u2064\u200b")  # signs of MathML that nobody sees
 LOW = str.maketrans("0123456789+−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 HIGH = str.maketrans("0123456789+−=()inT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁱⁿᵀ")
