@@ -35,7 +35,7 @@ def test_every_place_is_there_and_says_something(built_site):
         assert place["title"].strip(), place
         assert not re.search(r"[\ue000\ue001$]|\\[a-z]{2,}", place["title"] + place.get("text", "")), place
     kinds = {place["kind"] for place in found["places"]}
-    assert kinds == {"section", "equation", "figure", "algorithm", "term", "function"}
+    assert kinds == {"section", "equation", "figure", "algorithm", "exercise", "term", "function"}
     listed = {file for file, _ in found["pages"]}
     assert listed == set(look.pages(built_site)) - {"search.html"}
 
@@ -68,6 +68,7 @@ def test_a_number_leads_to_its_equation(browser, built_site, serve, where):
         ("Eq. (2.57)", "Equation (2.57)"),
         ("equation 2.10", "Equation (2.10)"),
         ("fig 2.1", "Figure 2.1"),
+        ("exercise 2.4", "Exercise 2.4"),
         ("free bits", "Free bits"),
         ("FREE BIT", "Free bits"),
     ],

@@ -1,4 +1,5 @@
-"""Sections, algorithms and figures by the source's numbers (``#sec-2.3``, ``#alg-1``, ``#fig-2.1``) and the glossary's terms."""
+"""Sections, algorithms, figures and exercises by their numbers (``#sec-2.3``, ``#alg-1``, ``#fig-2.1``, ``#ex-2.4``) and the
+glossary's terms; the sections and exercises that a chapter's text names become links."""
 
 import re
 
@@ -11,9 +12,16 @@ from vbook.ledger.anchors import NUMBER
 from vbook.site import glossary
 from vbook.site.figures import vbook_figure
 
-PLACE = re.compile(r"^(?:sec|alg|fig|term)-")
+PLACE = re.compile(r"^(?:sec|alg|fig|ex|term)-")
 SECTION = re.compile(rf"({NUMBER})\s")
 ALGORITHM = re.compile(rf"Algorithm ({NUMBER})\b")
+EXERCISE = re.compile(rf"Exercise ({NUMBER})\.")
+# "section 2.3", and not "section 2.3 of the thesis", nor "the thesis (section 2.3)"
+NAMED = re.compile(
+    rf"(?<!thesis \()(?<!thesis’s )\b(section|exercise) ({NUMBER})\b(?! of the (?:thesis|report|paper))", re.IGNORECASE
+)
+UNLINKED = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.raw)
+KINDS = {"section": "sec", "exercise": "ex"}
 FIGURE = re.compile(rf"Figure ({NUMBER})\.")
 
 
@@ -24,6 +32,7 @@ def collect(app, doctree) -> None:
     if name == glossary.PAGE:
         found += glossary.mark(app, doctree)
     wanted = [_link(app, name, node) for node in list(doctree.findall(addnodes.pending_xref)) if PLACE.match(_target(node))]
+    wanted += list(_link_named(app, doctree)) if name.startswith("chapters/") else []
     # Sphinx forgets and merges a page's metadata with the page, which is all that is needed here.
     app.env.metadata[name] |= {"vbook_places": found, "vbook_place_links": wanted}
 
@@ -48,9 +57,10 @@ def _mark(doctree):
             section["ids"].append(f"sec-{number[1]}")
             yield section["ids"][-1]
     for paragraph in doctree.findall(nodes.paragraph):
-        if number := ALGORITHM.match(paragraph.astext()):
-            paragraph["ids"].append(f"alg-{number[1]}")
-            yield paragraph["ids"][-1]
+        for kind, pattern in (("alg", ALGORITHM), ("ex", EXERCISE)):
+            if number := pattern.match(paragraph.astext()):
+                paragraph["ids"].append(f"{kind}-{number[1]}")
+                yield paragraph["ids"][-1]
     for figure in list(doctree.findall(vbook_figure)):
         if number := FIGURE.match(figure[-1].astext()):
             name = f"fig-{number[1]}"
@@ -66,6 +76,38 @@ def _target(node: addnodes.pending_xref) -> str:
 
 def _link(app, docname: str, node: addnodes.pending_xref) -> tuple[str, str]:
     page, target = (node["reftarget"] if node.get("refdomain") == "doc" else docname), _target(node)
-    uri = {"refid": target} if page == docname else {"refuri": f"{app.builder.get_relative_uri(docname, page)}#{target}"}
-    node.replace_self(nodes.reference("", "", *node[0].children, internal=True, **uri))
+    node.replace_self(_reference(app, docname, page, target, *node[0].children))
     return page, target
+
+
+def _reference(app, docname: str, page: str, target: str, *inside: nodes.Node) -> nodes.reference:
+    uri = {"refid": target} if page == docname else {"refuri": f"{app.builder.get_relative_uri(docname, page)}#{target}"}
+    return nodes.reference("", "", *inside, internal=True, **uri)
+
+
+def _link_named(app, doctree):
+    """Make links of the sections and exercises that the text names, where their chapter is in the book; yields their places."""
+    names = [name for name in app.env.found_docs if name.startswith("chapters/")]
+    chapters = {name.removeprefix("chapters/").partition("-")[0].lstrip("0"): name for name in names}
+    for text in list(doctree.findall(nodes.Text)):
+        if not NAMED.search(text) or _stands_in(text, UNLINKED):
+            continue
+        parts, at = [], 0
+        for found in NAMED.finditer(text):
+            page = chapters.get(found[2].partition(".")[0]) if "." in found[2] else None
+            if page is None or (found.start() == 0 and isinstance(text.parent, nodes.strong)):  # an exercise's own head
+                continue
+            target = f"{KINDS[found[1].lower()]}-{found[2]}"
+            parts += [nodes.Text(text[at : found.start()]), _reference(app, app.env.docname, page, target, nodes.Text(found[0]))]
+            at = found.end()
+            yield page, target
+        if parts:
+            text.parent.replace(text, [*parts, nodes.Text(text[at:])])
+
+
+def _stands_in(node: nodes.Node, kinds: tuple[type, ...]) -> bool:
+    while node.parent is not None:
+        node = node.parent
+        if isinstance(node, kinds):
+            return True
+    return False

@@ -14,7 +14,7 @@ from vbook.site.directive import vbook_summary
 from vbook.site.figures import vbook_caption
 from vbook.site.maths import ASSISTIVE, Typesetter
 from vbook.site.page import pages
-from vbook.site.places import ALGORITHM, FIGURE, SECTION
+from vbook.site.places import ALGORITHM, EXERCISE, FIGURE, SECTION
 
 PLACES, EQUATIONS, LIBRARY = "vbook-places.js", "vbook-equations.js", "minisearch.js"
 UNSAID = (nodes.raw, nodes.comment, nodes.image, nodes.math_block, nodes.literal_block, nodes.section, nodes.system_message)
@@ -80,8 +80,10 @@ def _own(node: nodes.Element, skipped: tuple):
 def _numbered(node: nodes.Element, text: str):
     if isinstance(node, vbook_caption) and (number := FIGURE.match(text)):
         yield place("figure", f"fig-{number[1]}", f"Figure {number[1]}", text, label=number[1])
-    elif isinstance(node, nodes.paragraph) and (number := ALGORITHM.match(text)):
-        yield place("algorithm", f"alg-{number[1]}", f"Algorithm {number[1]}", text, label=number[1])
+    elif isinstance(node, nodes.paragraph):
+        for kind, at, pattern in (("algorithm", "alg", ALGORITHM), ("exercise", "ex", EXERCISE)):
+            if number := pattern.match(text):
+                yield place(kind, f"{at}-{number[1]}", f"{kind.title()} {number[1]}", text, label=number[1])
 
 
 def _term(item: nodes.definition_list_item) -> dict:

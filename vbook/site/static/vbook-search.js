@@ -5,9 +5,9 @@
 const vbookSearch = (() => {
   const NUMBER = /^\p{N}+[a-z]?(?:\.[\p{L}\p{N}]+)*$/u; // of an equation or a section: found as it is or not at all
   const WORD = /\p{N}+\p{L}?(?:\.[\p{L}\p{N}]+)*|[\p{L}\p{M}]+[\p{L}\p{M}\p{N}]*/gu;
-  const SHORT = { eq: "equation", eqs: "equation", eqn: "equation", sec: "section", fig: "figure", alg: "algorithm", ch: "chapter" };
+  const SHORT = { eq: "equation", eqs: "equation", eqn: "equation", sec: "section", fig: "figure", alg: "algorithm", ex: "exercise", ch: "chapter" };
   const EMPTY = new Set("a an and are as at be by for from in into is it its no not of on or that the their this to was with what".split(" "));
-  const WEIGHT = { term: 1.3, section: 1, function: 0.8, figure: 0.7, algorithm: 0.8, equation: 0.6 };
+  const WEIGHT = { term: 1.3, section: 1, function: 0.8, figure: 0.7, algorithm: 0.8, exercise: 0.8, equation: 0.6 };
   const SHOWN = 20, AROUND = 90; // results at a time; characters to either side of what was found
   const root = document.documentElement.dataset.content_root ?? "./";
 

@@ -1,0 +1,55 @@
+"""Numbered places: what a chapter's text names becomes a link, what is another text's doesn't."""
+
+from types import SimpleNamespace
+
+import pytest
+from docutils import nodes
+from docutils.utils import new_document
+
+from vbook.site import places
+
+PAGES = {"chapters/02-vae", "chapters/12-aevb", "book/index"}
+APP = SimpleNamespace(
+    env=SimpleNamespace(found_docs=PAGES, docname="chapters/02-vae", metadata={"chapters/02-vae": {}}),
+    builder=SimpleNamespace(get_relative_uri=lambda here, there: f"{there.partition('/')[2]}.html"),
+)
+
+
+def linked(*inside: nodes.Node) -> tuple[nodes.paragraph, list[tuple[str, str]]]:
+    """The paragraph of these nodes after a page was read, and its links: their text and where they lead."""
+    document = new_document("page")
+    document += nodes.paragraph("", "", *inside)
+    places.collect(APP, document)
+    found = [(link.astext(), link.get("refid") or link["refuri"]) for link in document.findall(nodes.reference)]
+    return document[0], found
+
+
+@pytest.mark.parametrize(
+    "text, wanted",
+    [
+        ("by section 2.3.1, and so", [("section 2.3.1", "sec-2.3.1")]),
+        ("(Section 12.5) and exercise 2.4.", [("Section 12.5", "12-aevb.html#sec-12.5"), ("exercise 2.4", "ex-2.4")]),
+        ("Section 2.11 of the thesis", []),
+        ("the thesis (section 2.11) says", []),
+        ("the thesis’s section 2.11", []),
+        ("its section 4.1", []),  # no chapter of the book
+        ("its section 3", []),  # a number without a chapter
+        ("intersection 2.1", []),
+    ],
+)
+def test_named_sections_and_exercises_are_linked(text, wanted):
+    paragraph, found = linked(nodes.Text(text))
+    assert found == wanted and paragraph.astext() == text
+    noted = [(page.partition("/")[2], place) for page, place in APP.env.metadata["chapters/02-vae"]["vbook_place_links"]]
+    assert noted == [("12-aevb" if "html" in where else "02-vae", where.rpartition("#")[2]) for _, where in wanted]
+
+
+def test_code_titles_and_links_stay_as_they_are():
+    inside = [nodes.literal("", "section 2.3"), nodes.reference("", "section 2.4", refuri="https://example.org")]
+    assert linked(*inside)[1] == [("section 2.4", "https://example.org")]
+
+
+def test_an_exercise_is_a_place_and_its_head_no_link():
+    paragraph, found = linked(nodes.strong("", "Exercise 2.4."), nodes.Text(" After exercise 2.3, show it."))
+    assert paragraph["ids"] == ["ex-2.4"] and found == [("exercise 2.3", "ex-2.3")]
+    assert APP.env.metadata["chapters/02-vae"]["vbook_places"] == ["ex-2.4"]
