@@ -88,3 +88,10 @@ def test_the_themes_scripts_are_fetched_but_not_started():
         finish_page(script)
         == '<link rel="preload" as="script" class="vbook-later" href="../_static/scripts/bootstrap.js?digest=1">'
     )
+
+
+def test_long_words_of_code_may_break_at_their_joints():
+    page = '<code><span class="pre">model.decoder_of(x)</span></code> <span class="pre">x.y</span> model.decoder_of(x)'
+    broken = finish_page(page)
+    assert broken.startswith('<code><span class="pre">model.<wbr>decoder_<wbr>of(<wbr>x)</span></code> <span class="pre">x.y<')
+    assert broken.endswith(" model.decoder_of(x)")

@@ -32,8 +32,9 @@ def linked(*inside: nodes.Node) -> tuple[nodes.paragraph, list[tuple[str, str]]]
         ("Section 2.11 of the thesis", []),
         ("the thesis (section 2.11) says", []),
         ("the thesis’s section 2.11", []),
-        ("its section 4.1", []),  # no chapter of the book
-        ("its section 3", []),  # a number without a chapter
+        ("its section 2.11", []),
+        ("by section 4.1", []),  # no chapter of the book
+        ("by section 3", []),  # a number without a chapter
         ("intersection 2.1", []),
     ],
 )

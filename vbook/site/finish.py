@@ -29,6 +29,8 @@ SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchin
 LATER = re.compile(r'<script defer src="([^"]*/scripts/(?:bootstrap|pydata-sphinx-theme)\.js[^"]*)"></script>')
 HANDLER = re.compile(r"""(<[a-z][^<>]*?)\s+on[a-z]+\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
 PLAIN = re.compile(r'<span class="[npow]">([^<]*)</span>')  # names, punctuation, operators, blanks: most of a page of code
+LONG_WORD = re.compile(r'(?<=<span class="pre">)[^<]{10,}(?=</span>)')  # of code in a line of text
+JOINT = re.compile(r"(?<=\w[._(/])(?=\w)")  # where it may break
 FORMULA = re.compile(r"<mjx-[^>]*>")  # most tags of a page: they go without quotes where HTML needs none
 QUOTED = re.compile(r"=\"([\w.-]+)\"")
 STYLE = re.compile(r'<link[^>]* href="([^"]*_static/)vbook\.css')
@@ -93,6 +95,7 @@ def finish_page(page: str, code: frozenset[str] = frozenset()) -> str:
     parts = SCRIPT.split(page)  # handlers are looked for in markup only: every third part, between the scripts
     scripts = [match[0] for match in SCRIPT.finditer(page)]
     markup = [PLAIN.sub(r"\1", _without_handlers(part)) for part in parts[::3]]
+    markup = [LONG_WORD.sub(lambda word: JOINT.sub("<wbr>", word[0]), part) for part in markup]
     markup = [link_imports(part, code, f"../{PAGE}") for part in markup]
     markup = [part.replace(' jax="CHTML" style="position: relative;"', ' jax="CHTML"') for part in markup]
     markup = [FORMULA.sub(lambda tag: QUOTED.sub(r"=\1", tag[0]), part) for part in markup]

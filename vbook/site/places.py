@@ -16,9 +16,9 @@ PLACE = re.compile(r"^(?:sec|alg|fig|ex|term)-")
 SECTION = re.compile(rf"({NUMBER})\s")
 ALGORITHM = re.compile(rf"Algorithm ({NUMBER})\b")
 EXERCISE = re.compile(rf"Exercise ({NUMBER})\.")
-# "section 2.3", and not "section 2.3 of the thesis", nor "the thesis (section 2.3)"
+# "section 2.3", and not "section 2.3 of the thesis", nor "the thesis (section 2.3)" or "its section 2.3"
 NAMED = re.compile(
-    rf"(?<!thesis \()(?<!thesis’s )\b(section|exercise) ({NUMBER})\b(?! of the (?:thesis|report|paper))", re.IGNORECASE
+    rf"(?<!thesis \()(?<!thesis’s )(?<!its )\b(section|exercise) ({NUMBER})\b(?! of the (?:thesis|report|paper))", re.IGNORECASE
 )
 UNLINKED = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.raw)
 KINDS = {"section": "sec", "exercise": "ex"}
