@@ -1,5 +1,6 @@
 """A reader with a phone, a finger or colours of their own: on the real site's pages."""
 
+import look
 import pytest
 from look import visit
 
@@ -101,3 +102,12 @@ def test_what_may_scroll_is_within_reach_before_it_is_measured(browser, built_si
         page.wait_for_timeout(300)
         scrolls, reached = boxes.last.evaluate(wide)
         assert scrolls == reached
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_page_keeps_its_length_while_it_is_read(browser, built_site, serve, width):
+    """What is far from the screen is not laid out, and takes the height that the build has estimated."""
+    with visit(browser, f"{serve(built_site)}/{CHAPTER}", width) as page:
+        before = page.evaluate("document.documentElement.scrollHeight")
+        look.walk_through(page)
+        assert page.evaluate("document.documentElement.scrollHeight") == pytest.approx(before, rel=0.1)
