@@ -114,6 +114,12 @@ def test_ci_calls_make_test_and_nothing_of_its_own():
     assert actions and all(action.startswith("actions/") for action in actions)
 
 
+def test_the_workflows_name_the_branch_that_the_project_names():
+    said = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").iterdir())
+    named = re.findall(r"branches: *\[(.*?)\]", said)
+    assert named == [PROJECT["tool"]["vbook"]["branch"]] * 2  # what is tested when it is pushed, what is published
+
+
 # Who may import whom: a module imports from the same group or from those to its left (DESIGN: one direction, no cycles).
 FLOOR = [
     "loaded",
