@@ -10,6 +10,7 @@ from vbook.assign.compare import expect, shape_words
 from vbook.assign.opening import belongs
 from vbook.assign.release import student_copy
 from vbook.assign.session import Session
+from vbook.assign.table import as_csv
 from vbook.checks import CheckFailed
 from vbook.paths import write_text
 
@@ -65,7 +66,7 @@ def test_half_a_character_and_a_folder_of_another_encoding_end_in_points_and_a_s
     with sandbox.staged(handin.master().checks.allowed) as stage:
         result = grading.grade_one(handin.master(), name, path, stage, handin.SEED)
     marks = report.write_pages(handin.master(), result, tmp_path / "A1.csv")
-    write_text(tmp_path / "A1.csv", report.table(handin.master(), [result], True, {name: marks}))
+    write_text(tmp_path / "A1.csv", as_csv(handin.master(), [result], True, {name: marks}))
     assert handin.lost(result) == {} and marks["question-prior"].points is None
     assert "> So \ufffd." in (tmp_path / "by-hand" / name / "A1.md").read_text()
 

@@ -14,6 +14,7 @@ from vbook.pipeline.notebook import read
 
 LARGEST = 20_000_000  # bytes of a submitted notebook
 _HALF = re.compile("[\ud800-\udfff]")  # half a character: JSON may hold it, no file in UTF-8 can
+_UNTOLD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\\\\]")
 _MADE = re.compile(r"^(?:def|class)\s+(\w+)|^(\w+)\s*=", re.MULTILINE)
 
 
@@ -21,19 +22,43 @@ def opened(path: Path) -> dict:
     """The notebook at ``path``, which a student wrote; VbookError where it can't or mustn't be opened."""
     try:
         kind = os.lstat(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         raise VbookError(f"there is no {path.name}{_others(path.parent)}") from None
+    except OSError as error:
+        raise VbookError(f"{path.name} can't be read ({error.strerror})") from None
     if not stat.S_ISREG(kind.st_mode) or path.parent.is_symlink():
         raise VbookError(f"{path.name} is a link or no ordinary file: not opened")
     if kind.st_size > LARGEST:
         raise VbookError(f"{path.name} is larger than {LARGEST // 1_000_000} MB: not opened")
-    with suppress(VbookError, OSError):
+    try:
         return formed(path)
-    raise VbookError(f"{path.name} is no Jupyter notebook that can be read")
+    except OSError as error:
+        raise VbookError(f"{path.name} can't be read ({error.strerror})") from None
+    except VbookError:
+        raise VbookError(f"{path.name} is no Jupyter notebook that can be read") from None
+
+
+def own(path: Path) -> dict:
+    """The notebook at ``path``, the user's own; VbookError where it can't be opened, or wouldn't be when it is graded."""
+    kind = None
+    with suppress(OSError):  # said below, by what opens it
+        kind = path.stat()
+    if kind and not (stat.S_ISREG(kind.st_mode) or stat.S_ISDIR(kind.st_mode)):  # to open a pipe waits, for ever perhaps
+        raise VbookError(f"{path} is no ordinary file, but a pipe or a device; name a notebook, such as A1.ipynb")
+    if kind and kind.st_size > LARGEST:
+        most = LARGEST // 1_000_000
+        raise VbookError(f"{path} is larger than {most} MB, so it wouldn't be graded; clear its outputs and save it again")
+    try:
+        return formed(path)
+    except OSError as error:
+        raise VbookError(f"{path} can't be read ({error.strerror}); make it readable, or save it again elsewhere") from None
 
 
 def formed(path: Path) -> dict:
-    """``read``, and each cell has a type, a text without halves of characters, and metadata; VbookError where that can't be."""
+    """``read``, and each cell has a type, a text without halves of characters, and metadata.
+
+    Raises VbookError where that can't be, OSError where the file can't be read.
+    """
     kinds = {"cell_type": str, "source": str, "metadata": dict}
     try:
         notebook = read(path)
@@ -48,12 +73,14 @@ def formed(path: Path) -> dict:
 
 
 def named(name) -> str:
-    """A file's or a folder's name as text that any file can hold: bytes that are no UTF-8 are spelt out.
+    """A file's or a folder's name as text for any file and any terminal, another one for each name.
 
-    >>> named("zo\\udceb")
-    'zo\\\\udceb'
+    Spelt out are bytes that are no UTF-8, control characters, which a terminal would obey, and what turns a line's direction.
+
+    >>> named("zo\\udceb"), named("a\\x1b[2J\\n"), named("a\\\\n"), named("Zoë")
+    ('zo\\\\udceb', 'a\\\\x1b[2J\\\\n', 'a\\\\\\\\n', 'Zoë')
     """
-    return str(name).encode("utf-8", "backslashreplace").decode()
+    return _UNTOLD.sub(lambda found: found[0].encode("unicode_escape").decode(), str(name))
 
 
 def belongs(notebook: dict, master: Master, missing: list[str]) -> None:
