@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vbook.assign.master import Master
-from vbook.assign.opening import named
+from vbook.assign.words import named
 from vbook.errors import VbookError
 
 OPEN = "__"  # where a mark goes

@@ -8,13 +8,12 @@ from functools import cache
 from pathlib import Path
 
 from vbook.assign.master import Master, graded, names, place
-from vbook.assign.session import clean
+from vbook.assign.words import clean
 from vbook.errors import VbookError
 from vbook.pipeline.notebook import read
 
 LARGEST = 20_000_000  # bytes of a submitted notebook
 _HALF = re.compile("[\ud800-\udfff]")  # half a character: JSON may hold it, no file in UTF-8 can
-_UNTOLD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\\\\]")
 _MADE = re.compile(r"^(?:def|class)\s+(\w+)|^(\w+)\s*=", re.MULTILINE)
 
 
@@ -70,17 +69,6 @@ def formed(path: Path) -> dict:
     except (RecursionError, MemoryError, LookupError, TypeError, AttributeError, ValueError):
         pass
     raise VbookError(f"{path}: no Jupyter notebook that can be read; save it again in JupyterLab")
-
-
-def named(name) -> str:
-    """A file's or a folder's name as text for any file and any terminal, another one for each name.
-
-    Spelt out are bytes that are no UTF-8, control characters, which a terminal would obey, and what turns a line's direction.
-
-    >>> named("zo\\udceb"), named("a\\x1b[2J\\n"), named("a\\\\n"), named("Zoë")
-    ('zo\\\\udceb', 'a\\\\x1b[2J\\\\n', 'a\\\\\\\\n', 'Zoë')
-    """
-    return _UNTOLD.sub(lambda found: found[0].encode("unicode_escape").decode(), str(name))
 
 
 def belongs(notebook: dict, master: Master, missing: list[str]) -> None:

@@ -8,7 +8,7 @@ from vbook.assign.answers import asked, titles
 from vbook.assign.grading import NOTHING, Graded, Outcome
 from vbook.assign.marks import ANSWER, COMMENT, GUIDE, Mark, given, head, marks, quoted
 from vbook.assign.master import Master, graded
-from vbook.assign.opening import named
+from vbook.assign.words import named
 
 FEEDBACK, BY_HAND = "feedback", "by-hand"  # folders beside the table
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from vbook.assign.grading import Graded
 from vbook.assign.marks import Mark, given
 from vbook.assign.master import Master
-from vbook.assign.opening import named
-from vbook.assign.session import clean
+from vbook.assign.words import clean, named
 from vbook.errors import VbookError
 
 BOM = "\ufeff"  # at the top of the table's file: spreadsheets take names for UTF-8 then

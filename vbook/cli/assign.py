@@ -15,6 +15,7 @@ from vbook.errors import Interrupted, VbookError
 assign_app = typer.Typer(help="Assignments: hand out, grade, check.", no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(help="The assignment, such as A1.")]
+_LONGEST = 200  # bytes of a table's name: beside it, one with a longer name is written first
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # of a disk: nothing more can be written for anybody
 
 
@@ -55,7 +56,7 @@ def grade_assignment(
     from vbook.assign import report, table
     from vbook.assign.grading import submissions
     from vbook.assign.master import load
-    from vbook.assign.opening import named
+    from vbook.assign.words import named
     from vbook.paths import write_text
 
     place = _path(folder, "FOLDER", "the folder of submissions")
@@ -93,8 +94,8 @@ def grade_assignment(
 def _graded(master, folder: Path, path: Path, seed: str, unsafe: bool, students: int) -> tuple[list, dict, list[str]]:
     """Grade, and write the pages beside the table ``path``: results, marks by student, names of those whose pages can't be."""
     from vbook.assign.grading import grade_all
-    from vbook.assign.opening import named
     from vbook.assign.report import write_pages
+    from vbook.assign.words import named
 
     total = sum(master.tasks.values())
     results, by_hand, left = [], {}, []
@@ -144,9 +145,15 @@ def check_assignment(notebook: Annotated[str, typer.Argument(metavar="NOTEBOOK",
 
 
 def _path(text: str, what: str, wanted: str) -> Path:
-    """``text`` as a path; VbookError where it is empty: as a path that would be the working folder."""
+    """``text`` as a path; VbookError where none can be: an empty one would be the working folder."""
     if not text:
         raise VbookError(f"{what} is empty, as a variable that isn't set leaves it: name {wanted}")
+    try:
+        os.stat(text)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # to be made, or said by what needs it
+    except OSError as error:
+        raise VbookError(f"{what} can't be {text[:99]} ({error.strerror}): name {wanted}") from None
     return Path(text)
 
 
@@ -154,6 +161,8 @@ def _takes_a_table(path: Path, folder: Path, name: str) -> None:
     """VbookError where no table can be at ``path`` or no pages beside it, or where they would get among the submissions."""
     from vbook.assign.report import BY_HAND, FEEDBACK
 
+    if len(os.fsencode(path.name)) > _LONGEST:
+        raise VbookError(f"the name {path.name[:20]}… is longer than {_LONGEST} bytes: name a shorter --csv")
     if path.is_dir():
         raise VbookError(f"{path} is a folder; name the file, such as {path / (name + '.csv')}")
     if path.name in (FEEDBACK, BY_HAND):
@@ -173,7 +182,7 @@ def _takes_a_table(path: Path, folder: Path, name: str) -> None:
 
 
 def _words(error: VbookError | OSError) -> str:
-    from vbook.assign.opening import named
+    from vbook.assign.words import named
 
     if isinstance(error, VbookError) or not error.strerror:
         return str(error)
