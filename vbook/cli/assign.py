@@ -114,7 +114,7 @@ def _graded(master, folder: Path, path: Path, seed: str, unsafe: bool, students:
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted: {len(results)} of {students} graded; no table written") from None
     except (VbookError, OSError) as error:
-        if not results:
+        if not results and isinstance(error, VbookError):
             raise
         raise VbookError(f"{_words(error)}; {len(results)} of {students} graded, no table written") from None
     return results, by_hand, left
