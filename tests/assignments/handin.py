@@ -23,6 +23,13 @@ def call(capsys, *args) -> tuple[int, str, str]:
     return (end.value.code or 0, *capsys.readouterr())
 
 
+def grade_class(capsys, folder: Path, *students: str) -> tuple[int, str, str]:
+    """``call`` of a grading of ``folder/in``, where ``students`` join those who are there, into ``folder/A1.csv``."""
+    for student in students:
+        (folder / "in" / student).mkdir(parents=True, exist_ok=True)
+    return call(capsys, "grade", "A1", folder / "in", "--csv", folder / "A1.csv")
+
+
 @cache
 def master(name: str = "A1") -> Master:
     return load(name)

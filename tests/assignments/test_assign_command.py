@@ -1,6 +1,7 @@
 """`vbook assign` as a teacher and a student use it."""
 
 import csv
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from handin import call
 
 from vbook import paths
 from vbook.assign import public, sandbox
+from vbook.assign.cells import alarm
 from vbook.assign.master import names
 from vbook.assign.public import public_checks
 from vbook.assign.release import student_copy
@@ -85,7 +87,19 @@ def test_without_a_sandbox_it_refuses_unless_told(capsys, monkeypatch, tmp_path)
         (["grade", "A1", ".", "--csv", "file/A1.csv"], "file is a file, a folder is needed there"),
         (["release", "A1", "--out", "file"], "file is a file, a folder is needed there"),
         (["release", "A1", "--out", "file/deep"], "file is a file, a folder is needed there"),
-        (["release", "A1", "--out", ""], "--out is empty: name a folder"),
+        (["release", "A1", "--out", ""], "--out is empty, as a variable that isn't set leaves it: name a folder"),
+        (["release", "A1", "--out", "pipes"], "pipes/A1.ipynb is there and no ordinary file"),
+        (["grade", "A1", "", "--csv", "x/A1.csv"], "FOLDER is empty, as a variable that isn't set leaves it"),
+        (["grade", "A1", ".", "--csv", ""], "--csv is empty, as a variable that isn't set leaves it"),
+        (["check", ""], "NOTEBOOK is empty, as a variable that isn't set leaves it"),
+        (["check", "pipes/A1.ipynb"], "pipes/A1.ipynb is no ordinary file, but a pipe or a device; name a notebook"),
+        (["check", "/proc/self/mem"], "/proc/self/mem can't be read (Input/output error); make it readable"),
+        (["check", "loop.ipynb"], "NOTEBOOK can't be loop.ipynb (Too many levels of symbolic links): name your notebook"),
+        (["grade", "A1", ".", "--csv", "loop.ipynb"], "--csv can't be loop.ipynb (Too many levels of symbolic links)"),
+        (["grade", "A1", "x" * 300, "--csv", "A1.csv"], f"FOLDER can't be {'x' * 99} (File name too long)"),
+        (["grade", "A1", ".", "--csv", "x" * 240], "is longer than 200 bytes: name a shorter --csv"),
+        (["release", "A1", "--out", "x" * 300], f"--out can't be {'x' * 99} (File name too long)"),
+        (["check", "large.ipynb"], "large.ipynb is larger than 20 MB, so it wouldn't be graded; clear its outputs"),
         (["release", "A1", "--out", "taken"], "taken/A1.ipynb is a folder, where the notebook is to be written"),
         (["release", "A1", "--out", "/proc/x"], "/proc/x: nothing can be written there"),
         (["grade", "A1", ".", "--csv", "/proc/x/A1.csv"], "/proc/x: nothing can be written there"),
@@ -101,7 +115,13 @@ def test_bad_input_is_one_clear_message_and_code_2(capsys, monkeypatch, tmp_path
     (tmp_path / "file").touch()
     (tmp_path / "taken" / "A1.ipynb").mkdir(parents=True)
     (tmp_path / "deep.ipynb").write_text("[" * 100_000)
-    code, out, err = call(capsys, *args)
+    (tmp_path / "pipes").mkdir()
+    os.mkfifo(tmp_path / "pipes" / "A1.ipynb")
+    (tmp_path / "loop.ipynb").symlink_to("loop.ipynb")
+    with open(tmp_path / "large.ipynb", "wb") as file:
+        file.truncate(20_000_001)
+    with alarm(20):  # what waits for a pipe waits for ever
+        code, out, err = call(capsys, *args)
     assert code == 2 and hint in err and "Traceback" not in out + err
 
 

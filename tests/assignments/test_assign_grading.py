@@ -4,12 +4,13 @@ import handin
 import numpy as np
 import pytest
 
-from vbook.assign import grading, report, sandbox
+from vbook.assign import grading, report, sandbox, session
 from vbook.assign.answers import answers
 from vbook.assign.compare import expect, shape_words
 from vbook.assign.opening import belongs
 from vbook.assign.release import student_copy
 from vbook.assign.session import Session
+from vbook.assign.table import as_csv
 from vbook.checks import CheckFailed
 from vbook.paths import write_text
 
@@ -65,9 +66,23 @@ def test_half_a_character_and_a_folder_of_another_encoding_end_in_points_and_a_s
     with sandbox.staged(handin.master().checks.allowed) as stage:
         result = grading.grade_one(handin.master(), name, path, stage, handin.SEED)
     marks = report.write_pages(handin.master(), result, tmp_path / "A1.csv")
-    write_text(tmp_path / "A1.csv", report.table(handin.master(), [result], True, {name: marks}))
+    write_text(tmp_path / "A1.csv", as_csv(handin.master(), [result], True, {name: marks}))
     assert handin.lost(result) == {} and marks["question-prior"].points is None
     assert "> So \ufffd." in (tmp_path / "by-hand" / name / "A1.md").read_text()
+
+
+@pytest.mark.usefixtures("walls")
+def test_cells_that_take_too_long_together_leave_the_later_ones_their_definitions(monkeypatch, tmp_path):
+    monkeypatch.setattr(session, "CELLS", 1.0)
+    monkeypatch.setattr(session, "ALL", 0.0)
+    slow = handin.changed(
+        ("imports", "", "import os, time\ntime.sleep(1.2)"), ("kl", "return 0.5", "os._exit(3)\n    return 0.5")
+    )
+    result = handin.grade(tmp_path, handin.appended(slow, "raise ValueError('late')"))
+    assert result.incidents[0].endswith("'s cell on only definitions count: the cells took more than 1 s")
+    assert "late" not in str(result.incidents) and result.points("generate") == handin.master().tasks["generate"]
+    assert "the process ended" in handin.reasons(result, "kl")
+    assert "not asked: the notebook took more than 0 s before" in handin.reasons(result, "train")
 
 
 class TestAnotherFile:

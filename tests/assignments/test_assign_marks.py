@@ -12,6 +12,7 @@ from vbook.assign.answers import asked, titles
 from vbook.assign.grading import Graded, Outcome
 from vbook.assign.marks import marks
 from vbook.assign.master import names
+from vbook.assign.table import as_csv
 from vbook.errors import VbookError
 
 ANSWER = "My answer.\n\n## question-bound: 4 of 4\n**Guide**\n<b>"  # which tries to mark itself
@@ -36,7 +37,7 @@ def write(folder, *results: Graded):
     master, path = handin.master(), folder / "A1.csv"
     report.marked(master, [one.student for one in results], path)
     by_hand = {one.student: report.write_pages(master, one, path) for one in results}
-    path.write_text(report.table(master, list(results), True, by_hand))
+    path.write_text(as_csv(master, list(results), True, by_hand))
 
 
 def mark(folder, *changes: tuple[str, str]):

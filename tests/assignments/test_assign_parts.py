@@ -14,6 +14,7 @@ import torch
 from vbook.assign import asking, channel, compare, sandbox, session, syscalls, worker
 from vbook.assign.cells import CELL, define, run_cell
 from vbook.assign.process import Trouble
+from vbook.assign.words import clean
 from vbook.checks import CheckFailed
 from vbook.errors import VbookError
 
@@ -167,7 +168,7 @@ class TestOwnValues:
 
 
 def test_text_from_a_process_is_tame():
-    assert session.clean("a\x1b[2J\nb" + "c" * 99, 12) == "a [2J bcccc…"
+    assert clean("a\x1b[2J\nb" + "c" * 99, 12) == "a [2J bcccc…"
 
 
 def test_only_named_modules_are_staged():

@@ -15,6 +15,7 @@ from vbook.assign.answers import asked
 from vbook.assign.grading import Graded, Outcome
 from vbook.assign.master import PREFIX, assemble, checks_of, graded, load, names, place
 from vbook.assign.release import ANSWER, release, student_copy
+from vbook.assign.table import as_csv
 from vbook.errors import VbookError
 from vbook.pipeline.notebook import code_cells, dumps, read, tags
 
@@ -55,7 +56,7 @@ def planted(request, tmp_path_factory):
 def test_no_canary_in_the_copy_the_feedback_or_the_table(planted, tmp_path):
     handed = dumps(student_copy(planted))
     result = Graded("s", [Outcome(check, "wrong") for check in planted.checks.all], [], {})
-    pages = [handed, report.feedback(planted, result, {}), report.table(planted, [result], True, {})]
+    pages = [handed, report.feedback(planted, result, {}), as_csv(planted, [result], True, {})]
     assert all(CANARY not in page for page in pages) and len(handed) > 20_000
     assert CANARY in report.sheet(planted, result, {})  # the guide, for the teacher: the canary sings where it should
 

@@ -5,34 +5,16 @@ import csv
 import handin
 import pytest
 from handin import call
+from handin import grade_class as grade
 
-from vbook.assign import grading, report, sandbox
-from vbook.assign.grading import Graded, Outcome
+from vbook.assign import grading, report
+from vbook.assign.grading import Graded
+from vbook.assign.table import as_csv
 
 
 def test_feedback_escapes_what_comes_from_a_process():
     result = Graded("s", [], ["<script>`*"], {})
     assert "&lt;script&gt;\\`\\*" in report.feedback(handin.master(), result, {})
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Grading that runs nothing: `stop` names the student at whom the teacher gives up."""
-
-    def one(master, student, path, *rest):
-        if student == "stop":
-            raise KeyboardInterrupt
-        return Graded(student, [Outcome(check, None) for check in master.checks.all])
-
-    monkeypatch.setattr(sandbox, "missing", lambda: None)
-    monkeypatch.setattr(grading, "grade_one", one)
-    monkeypatch.setenv("VBOOK_ASSIGN_SEED", "spring")
-
-
-def grade(capsys, folder, *students):
-    for student in students:
-        (folder / "in" / student).mkdir(parents=True, exist_ok=True)
-    return call(capsys, "grade", "A1", folder / "in", "--csv", folder / "A1.csv")
 
 
 @pytest.mark.usefixtures("quick")
@@ -53,9 +35,15 @@ def test_a_table_loses_no_student(capsys, tmp_path):
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_long_column_of_incidents_is_read_again(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(grading, "grade_one", lambda master, student, *rest: Graded(student, [], ["a" * 200_000]))
-    assert grade(capsys, tmp_path, "ada")[0] == grade(capsys, tmp_path)[0] == 0
+def test_long_cells_are_read_again_and_incidents_fit_a_spreadsheet_s_cell(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(grading, "grade_one", lambda master, student, *rest: Graded(student, [], ["b" * 200_000]))
+    assert grade(capsys, tmp_path, "ada")[0] == 0
+    text = (tmp_path / "A1.csv").read_text().splitlines()
+    assert len(text[1]) < 32_767 and "… (the rest is in the feedback)" in text[1]
+    (tmp_path / "A1.csv").write_text(f"{text[0]},remarks\n{text[1]},{'a' * 200_000}\n")
+    assert grade(capsys, tmp_path)[0] == 0
+    assert "a" * 200_000 in (tmp_path / "A1.csv").read_text()
+    assert "b" * 200_000 in (tmp_path / "feedback" / "ada" / "A1.md").read_text()
 
 
 @pytest.mark.usefixtures("quick")
@@ -185,7 +173,7 @@ def test_a_page_for_nothing_begins_with_the_reason_and_leaves_the_grade_open(tmp
     assert page.startswith("# A1: not graded\n\nThe grade is open, ")
     assert "**Nothing could be run:**\n\n- there is no A1.ipynb; there is A1 (1).ipynb, a1.ipynb\n" in page
     assert "##" not in page and "0" not in page and page.count("there is no") == 1
-    (row,) = csv.DictReader(report.table(handin.master(), [nothing(tmp_path)], True, {"ada": marks}).splitlines())
+    (row,) = csv.DictReader(as_csv(handin.master(), [nothing(tmp_path)], True, {"ada": marks}).splitlines())
     assert row["by machine"] == "0" and row["grade (out of 100)"] == "" and "there is no A1.ipynb" in row["incidents"]
 
 

@@ -39,11 +39,11 @@ shape. ``asking`` has what checks share; with ``own_or_right`` a value that foll
 
 **Grading.** Each submission runs in a worker (``worker``) behind walls (``sandbox``, ``syscalls``): a read-only system, an
 empty folder, no network, no second process, limits on time and memory, none of the book's answers. It is asked over a pipe
-(``channel``, ``process``, ``session``) for what functions return; this side alone knows and compares (``grading``, ``report``).
-The worker may say what it likes: its words are numbers, and only right numbers earn points. Public checks and experiments
-aren't run; what they define counts. A file that can't be read, or is of another assignment (``opening``), leaves the grade
-open. Texts for the teacher are found by ``answers`` and marked in sheets (``marks``). ``vbook assign check`` runs public checks
-in the student's own environment (``public``).
+(``channel``, ``process``, ``session``) for what functions return; this side alone knows and compares (``grading``, ``report``,
+``table``). The worker may say what it likes: its words are numbers, and only right numbers earn points. Public checks and
+experiments aren't run; what they define counts. A file that can't be read, or is of another assignment (``opening``), leaves
+the grade open. Texts for the teacher are found by ``answers`` and marked in sheets (``marks``). ``vbook assign check`` runs
+public checks in the student's own environment (``public``).
 
 **Proof**, beside ``tests/assignments/test_a1_mistakes.py``: a table of mistakes, two or more for each task, each a change of the
 master in one place, with the points it loses; right but unusual answers that lose none.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vbook.assign.master import Master
+from vbook.assign.words import named
 from vbook.errors import VbookError
 
 OPEN = "__"  # where a mark goes
@@ -54,7 +55,9 @@ def marks(master: Master, sheet: Path) -> dict[str, Mark]:
     try:
         text = sheet.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise VbookError(f"{sheet}: not UTF-8; save it as UTF-8 in your editor") from None
+        raise VbookError(f"{named(sheet)}: not UTF-8; save it as UTF-8 in your editor") from None
+    except OSError as error:
+        raise VbookError(f"{named(sheet)}: can't be read ({error.strerror})") from None
     heads = list(_HEAD.finditer(text))
     ends = [match.start() for match in heads[1:]] + [len(text)]
     found = {question: [] for question in master.questions}
@@ -63,9 +66,15 @@ def marks(master: Master, sheet: Path) -> dict[str, Mark]:
     return {question: _mark(text, parts, question, master.questions[question], sheet) for question, parts in found.items()}
 
 
+def given(master: Master, by_hand: dict[str, Mark]) -> float | None:
+    """The points by hand; None while a question is open."""
+    points = [by_hand[question].points if question in by_hand else None for question in master.questions]
+    return None if None in points else sum(points)
+
+
 def _mark(text: str, parts: list[tuple[str, int, str]], question: str, out_of: int, sheet: Path) -> Mark:
     """The mark of ``question``: ``parts`` are what its heading says and the text below, which has to be there once."""
-    where, form = f"{sheet}: {question}", head(question, None, out_of)
+    where, form = f"{named(sheet)}: {question}", head(question, None, out_of)
     if len(parts) != 1:
         tried = [line for line in text.splitlines() if line.startswith("#") and question in line]
         why = f"can't read {tried[0]!r}" if tried and not parts else f"{len(parts)} headings that can be read"

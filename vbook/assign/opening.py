@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from vbook.assign.master import Master, graded, names, place
-from vbook.assign.session import clean
+from vbook.assign.words import clean
 from vbook.errors import VbookError
 from vbook.pipeline.notebook import read
 
@@ -21,19 +21,43 @@ def opened(path: Path) -> dict:
     """The notebook at ``path``, which a student wrote; VbookError where it can't or mustn't be opened."""
     try:
         kind = os.lstat(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         raise VbookError(f"there is no {path.name}{_others(path.parent)}") from None
+    except OSError as error:
+        raise VbookError(f"{path.name} can't be read ({error.strerror})") from None
     if not stat.S_ISREG(kind.st_mode) or path.parent.is_symlink():
         raise VbookError(f"{path.name} is a link or no ordinary file: not opened")
     if kind.st_size > LARGEST:
         raise VbookError(f"{path.name} is larger than {LARGEST // 1_000_000} MB: not opened")
-    with suppress(VbookError, OSError):
+    try:
         return formed(path)
-    raise VbookError(f"{path.name} is no Jupyter notebook that can be read")
+    except OSError as error:
+        raise VbookError(f"{path.name} can't be read ({error.strerror})") from None
+    except VbookError:
+        raise VbookError(f"{path.name} is no Jupyter notebook that can be read") from None
+
+
+def own(path: Path) -> dict:
+    """The notebook at ``path``, the user's own; VbookError where it can't be opened, or wouldn't be when it is graded."""
+    kind = None
+    with suppress(OSError):  # said below, by what opens it
+        kind = path.stat()
+    if kind and not (stat.S_ISREG(kind.st_mode) or stat.S_ISDIR(kind.st_mode)):  # to open a pipe waits, for ever perhaps
+        raise VbookError(f"{path} is no ordinary file, but a pipe or a device; name a notebook, such as A1.ipynb")
+    if kind and kind.st_size > LARGEST:
+        most = LARGEST // 1_000_000
+        raise VbookError(f"{path} is larger than {most} MB, so it wouldn't be graded; clear its outputs and save it again")
+    try:
+        return formed(path)
+    except OSError as error:
+        raise VbookError(f"{path} can't be read ({error.strerror}); make it readable, or save it again elsewhere") from None
 
 
 def formed(path: Path) -> dict:
-    """``read``, and each cell has a type, a text without halves of characters, and metadata; VbookError where that can't be."""
+    """``read``, and each cell has a type, a text without halves of characters, and metadata.
+
+    Raises VbookError where that can't be, OSError where the file can't be read.
+    """
     kinds = {"cell_type": str, "source": str, "metadata": dict}
     try:
         notebook = read(path)
@@ -45,15 +69,6 @@ def formed(path: Path) -> dict:
     except (RecursionError, MemoryError, LookupError, TypeError, AttributeError, ValueError):
         pass
     raise VbookError(f"{path}: no Jupyter notebook that can be read; save it again in JupyterLab")
-
-
-def named(name) -> str:
-    """A file's or a folder's name as text that any file can hold: bytes that are no UTF-8 are spelt out.
-
-    >>> named("zo\\udceb")
-    'zo\\\\udceb'
-    """
-    return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def belongs(notebook: dict, master: Master, missing: list[str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vbook.assign.cells import CELL, define, not_begun, run_cell
 from vbook.assign.master import PREFIX, graded
-from vbook.assign.opening import formed
+from vbook.assign.opening import own
 from vbook.assign.release import ANSWER
 from vbook.errors import VbookError
 from vbook.pipeline.notebook import tags
@@ -38,7 +38,7 @@ def public_checks(path: Path) -> list[Public]:
 
     Raises VbookError for a file that is no notebook or has no public checks.
     """
-    cells = formed(path)["cells"]
+    cells = own(path)["cells"]
     checks, defining = _by_metadata(cells)
     if not checks:
         checks, defining = _by_text(cells)
@@ -101,7 +101,7 @@ def _says_not_begun(cell: dict, failed: dict) -> bool:
 
 def unanswered(path: Path) -> tuple[int, int]:
     """How many questions of the notebook at ``path`` have nothing in their cell yet, and how many there are."""
-    cells = [cell["source"].strip() for cell, known in graded(formed(path)) if known.get("grade") and known.get("solution")]
+    cells = [cell["source"].strip() for cell, known in graded(own(path)) if known.get("grade") and known.get("solution")]
     return sum(text in ("", ANSWER) for text in cells), len(cells)
 
 

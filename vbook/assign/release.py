@@ -26,6 +26,8 @@ def release(master: Master, out: Path) -> Path:
     text = dumps(student_copy(master))
     if path.is_dir():
         raise VbookError(f"{path} is a folder, where the notebook is to be written: name another --out")
+    if path.exists() and not path.is_file():  # a pipe: to read it waits, for ever perhaps
+        raise VbookError(f"{path} is there and no ordinary file: name another --out")
     if path.exists() and path.read_bytes() != text.encode():
         raise VbookError(f"{path} is there and holds something else, perhaps work: name another --out, or move it away")
     paths.write_text(path, text)

@@ -2,6 +2,7 @@
 
 import builtins
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import numpy as np
 
 from vbook.assign.cells import not_begun
 from vbook.assign.process import GRACE, Process, Trouble
+from vbook.assign.words import clean, error_words
 
 CELL, CALL = 20.0, 10.0  # seconds of wall clock for a cell, for a call
+CELLS, ALL = 120.0, 600.0  # seconds for all cells of one worker, then only what they define counts; and until none is started
 _NAME = re.compile(r"'([A-Za-z_]\w*)'")
 _DEFINED = re.compile(r"(?:async\s+def|def|class)\s+(\w+)")
 _SHOWN = 200  # characters of a line in which a name may be told again
@@ -46,7 +49,7 @@ class Session:
     def __init__(self, cells: list[tuple[str, str, bool]], stage: Path, unsafe: bool = False):
         self._cells, self._stage, self._unsafe = list(cells), stage, unsafe
         self._process: Process | None = None
-        self._starts = 0
+        self._starts, self._began = 0, time.monotonic()
         self._lost: dict[str, str] = {}  # functions that ended a worker: they aren't asked again
         self.incidents: list[str] = []
 
@@ -160,12 +163,17 @@ class Session:
 
     def _running(self) -> Process:
         while self._process is None:
+            if self._starts and time.monotonic() > self._began + ALL:
+                raise Trouble(f"not asked: the notebook took more than {ALL:g} s before")
             self._starts += 1
             if self._starts > _STARTS:
                 raise Trouble(f"not asked: {_STARTS} processes were lost before")
             self._process = Process(self._stage, self._unsafe)
+            until, late = time.monotonic() + CELLS, False
             for cell in list(self._cells):
-                if not self._run(*cell):
+                if not late and (late := time.monotonic() > until):
+                    self._note(f"from {self._place(cell[0])} on only definitions count: the cells took more than {CELLS:g} s")
+                if not self._run(*cell[:2], cell[2] and not late):
                     self._cells.remove(cell)
                     break
         return self._process
@@ -180,7 +188,7 @@ class Session:
             self._note(f"{self._place(name)}: {trouble}")
             return False
         if isinstance(failed := reply.get("failed"), dict) and failed.get("type") != "NotImplementedError":
-            self._note(f"{self._place(name)} raises {_words(failed)}")
+            self._note(f"{self._place(name)} raises {error_words(failed)}")
         return True
 
     def _note(self, text: str) -> None:
@@ -234,15 +242,3 @@ def _function(lines: list[str]) -> str | None:
     """
     top = next((line for line in reversed(lines) if line[:1] not in ("", " ", "\t", "#", ")")), "")
     return (found := _DEFINED.match(top)) and found[1]
-
-
-def _words(error: dict) -> str:
-    line = f" in its line {clean(error['line'], 8)}" if error.get("line") else ""
-    text = f": {clean(error.get('text'), 160)}" if error.get("text") else ""
-    return f"{clean(error.get('type'), 40)}{line}{text}"
-
-
-def clean(text, most: int) -> str:
-    """Text from a student's process on one line, without control characters, at most ``most`` characters."""
-    text = "".join(c if c.isprintable() else " " for c in str(text))
-    return text if len(text) <= most else text[: most - 1] + "…"

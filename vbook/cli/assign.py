@@ -1,7 +1,9 @@
 """``vbook assign``: hand out assignments, grade them, and see what their public checks say."""
 
+import errno
 import os
 import secrets
+import stat
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +15,8 @@ from vbook.errors import Interrupted, VbookError
 assign_app = typer.Typer(help="Assignments: hand out, grade, check.", no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(help="The assignment, such as A1.")]
+_LONGEST = 200  # bytes of a table's name: beside it, one with a longer name is written first
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # of a disk: nothing more can be written for anybody
 
 
 @assign_app.command("release")
@@ -28,17 +32,16 @@ def release_assignment(
     from vbook.assign.master import load
     from vbook.assign.release import release
 
-    if not out:
-        raise VbookError("--out is empty: name a folder for the students' notebook, such as --out handout")
-    _can_write(Path(out))
-    print(f"the students' copy: {release(load(name), Path(out))}")
+    folder = _path(out, "--out", "a folder for the students' notebook, such as --out handout")
+    _can_write(folder)
+    print(f"the students' copy: {release(load(name), folder)}")
 
 
 @assign_app.command("grade")
 def grade_assignment(
     name: Name,
-    folder: Annotated[Path, typer.Argument(help="Folder of submissions, FOLDER/<student>/A1.ipynb.")],
-    table: Annotated[Path, typer.Option("--csv", help="The table to write; feedback and texts to mark go beside it.")],
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder of submissions, FOLDER/<student>/A1.ipynb.")],
+    csv: Annotated[str, typer.Option(metavar="FILE", help="The table to write; feedback and texts to mark go beside it.")],
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Run students' code without a sandbox, with your rights; the table says so.")
     ] = False,
@@ -50,44 +53,75 @@ def grade_assignment(
     The hidden cases are drawn from $VBOOK_ASSIGN_SEED, any text that students don't know. Without it a first run draws its own.
     Run again after marking: the marks in the sheets beside the table are kept and go into the grades.
     """
-    from vbook.assign import report
-    from vbook.assign.grading import grade_all, submissions
+    from vbook.assign import report, table
+    from vbook.assign.grading import submissions
     from vbook.assign.master import load
-    from vbook.assign.opening import named
+    from vbook.assign.words import named
     from vbook.paths import write_text
 
+    place = _path(folder, "FOLDER", "the folder of submissions")
+    path = _path(csv, "--csv", "the table to write, such as --csv grades/A1.csv")
     master = load(name)
-    if table.is_dir():
-        raise VbookError(f"{table} is a folder; name the file, such as {table / (name + '.csv')}")
-    _can_write(table.parent)
-    students = [student for student, _ in submissions(folder, name)]
-    if table.resolve().is_relative_to(folder.resolve()):
-        raise VbookError(f"{table} lies among the submissions, where it would be taken for a student's: name a --csv elsewhere")
-    seed = os.environ.get(report.SEED, "").strip()
-    warning = report.agreed(master, students, table, seed)
-    report.marked(master, students, table)  # what is wrong with a mark is said before anything runs
-    if loose := sorted(place.name for place in folder.iterdir() if place.is_file() and not place.name.startswith(".")):
+    students = [student for student, _ in submissions(place, name)]
+    _takes_a_table(path, place, name)
+    seed = os.environ.get(table.SEED, "").strip()
+    warning = table.agreed(master, students, path, seed)
+    report.marked(master, students, path)  # what is wrong with a mark is said before anything runs
+    if loose := sorted(named(one.name) for one in place.iterdir() if not one.is_dir() and not one.name.startswith(".")):
         _say(f"not graded, for they lie in no student's folder: {', '.join(loose)}")
     if warning:
         _say(warning)
     if not seed:
         seed = secrets.token_hex(4)
-        _say(f'{report.SEED} is not set, so this run drew its own: {report.SEED}="{seed}" gives the same cases again')
+        _say(f'{table.SEED} is not set, so this run drew its own: {table.SEED}="{seed}" gives the same cases again')
+    results, by_hand, left = _graded(master, place, path, seed, unsafe, len(students))
+    own, changed = table.own_columns(students, path), None  # now, for a teacher may write while others are graded
+    try:
+        table.agreed(master, students, path, seed)
+    except VbookError as error:
+        changed, path = error, path.with_name(f"{path.stem}.new.csv")
+    write_text(path, table.BOM + table.as_csv(master, results, not unsafe, by_hand, seed, own))
+    print(f"the table: {path}; for students: {path.parent / report.FEEDBACK}; to mark by hand: {path.parent / report.BY_HAND}")
+    if changed:
+        raise VbookError(f"{changed}; this was written there while the grading ran, so the new table is {path}")
+    if left:
+        raise VbookError(
+            f"{len(left)} of {len(students)} without a grade, their pages as they were before: {', '.join(left)}; "
+            "mend what is said of each above, and give the command again"
+        )
+
+
+def _graded(master, folder: Path, path: Path, seed: str, unsafe: bool, students: int) -> tuple[list, dict, list[str]]:
+    """Grade, and write the pages beside the table ``path``: results, marks by student, names of those whose pages can't be."""
+    from vbook.assign.grading import grade_all
+    from vbook.assign.report import write_pages
+    from vbook.assign.words import named
+
     total = sum(master.tasks.values())
-    results, by_hand = [], {}
+    results, by_hand, left = [], {}, []
     try:
         for one in grade_all(master, folder, seed, unsafe):
-            by_hand[one.student] = report.write_pages(master, one, table)
+            try:
+                by_hand[one.student] = write_pages(master, one, path)
+            except (VbookError, OSError) as error:
+                if isinstance(error, OSError) and error.errno in _FULL:
+                    raise
+                left.append(named(one.student))
+                one.incidents.append(f"marks and pages: {_words(error)}")
+                _say(f"{left[-1]}: {_words(error)}")
             results.append(one)
             print(f"{named(one.student):<24} {one.points():>3} of {total}  {'; '.join(one.incidents)[:90]}", flush=True)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted: {len(results)} of {len(students)} graded; no table written") from None
-    write_text(table, report.BOM + report.table(master, results, not unsafe, by_hand, seed))
-    print(f"the table: {table}; for students: {table.parent / 'feedback'}; to mark by hand: {table.parent / 'by-hand'}")
+        raise Interrupted(f"interrupted: {len(results)} of {students} graded; no table written") from None
+    except (VbookError, OSError) as error:
+        if not results and isinstance(error, VbookError):
+            raise
+        raise VbookError(f"{_words(error)}; {len(results)} of {students} graded, no table written") from None
+    return results, by_hand, left
 
 
 @assign_app.command("check")
-def check_assignment(notebook: Annotated[Path, typer.Argument(help="Your notebook, such as A1.ipynb.")]):
+def check_assignment(notebook: Annotated[str, typer.Argument(metavar="NOTEBOOK", help="Your notebook, such as A1.ipynb.")]):
     """Say what the public checks of your notebook find, task by task; exit code 1 while one doesn't pass.
 
     \b
@@ -95,8 +129,9 @@ def check_assignment(notebook: Annotated[Path, typer.Argument(help="Your noteboo
     """
     from vbook.assign.public import public_checks, unanswered
 
-    empty, questions = unanswered(notebook)  # before it runs: it may go to another folder
-    found = public_checks(notebook)
+    path = _path(notebook, "NOTEBOOK", "your notebook, such as A1.ipynb")
+    empty, questions = unanswered(path)  # before it runs: it may go to another folder
+    found = public_checks(path)
     width = max(len(one.name) for one in found)
     for one in found:
         print(f"{one.name:<{width}}  {one.says}")
@@ -107,6 +142,51 @@ def check_assignment(notebook: Annotated[Path, typer.Argument(help="Your noteboo
         print(f"{empty} of {questions} questions have nothing in their cell yet")
     if any(one.says != "passes" for one in found):
         raise typer.Exit(1)
+
+
+def _path(text: str, what: str, wanted: str) -> Path:
+    """``text`` as a path; VbookError where none can be: an empty one would be the working folder."""
+    if not text:
+        raise VbookError(f"{what} is empty, as a variable that isn't set leaves it: name {wanted}")
+    try:
+        os.stat(text)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # to be made, or said by what needs it
+    except OSError as error:
+        raise VbookError(f"{what} can't be {text[:99]} ({error.strerror}): name {wanted}") from None
+    return Path(text)
+
+
+def _takes_a_table(path: Path, folder: Path, name: str) -> None:
+    """VbookError where no table can be at ``path`` or no pages beside it, or where they would get among the submissions."""
+    from vbook.assign.report import BY_HAND, FEEDBACK
+
+    if len(os.fsencode(path.name)) > _LONGEST:
+        raise VbookError(f"the name {path.name[:20]}… is longer than {_LONGEST} bytes: name a shorter --csv")
+    if path.is_dir():
+        raise VbookError(f"{path} is a folder; name the file, such as {path / (name + '.csv')}")
+    if path.name in (FEEDBACK, BY_HAND):
+        raise VbookError(f"{path}: pages go into a folder of that name; name the file, such as {path.with_name(name + '.csv')}")
+    if path.exists() and not path.is_file():
+        raise VbookError(f"{path} is no ordinary file, so no table can take its place: name another --csv")
+    if path.exists() and not path.stat().st_mode & stat.S_IWUSR:  # to write anew takes a right on the folder alone
+        raise VbookError(f"{path} is read-only: give it the right to be written, or name another --csv")
+    submitted, pages = folder.resolve(), [path.parent / FEEDBACK, path.parent / BY_HAND]
+    for place in (path.parent, *pages):
+        _can_write(place)
+    if path.resolve().is_relative_to(submitted):
+        raise VbookError(f"{path} lies among the submissions, where it would be taken for a student's: name a --csv elsewhere")
+    for place in pages:
+        if place.resolve().is_relative_to(submitted) or submitted.is_relative_to(place.resolve()):
+            raise VbookError(f"pages go into {place}, and submissions are in {folder}: name a --csv in another folder")
+
+
+def _words(error: VbookError | OSError) -> str:
+    from vbook.assign.words import named
+
+    if isinstance(error, VbookError) or not error.strerror:
+        return str(error)
+    return f"{error.strerror}: {named(error.filename)}" if error.filename else error.strerror
 
 
 def _can_write(folder: Path) -> None:
