@@ -1,6 +1,7 @@
 """The book in one file: as a PDF, printed by the browser from all pages in one, and as an archive that opens from disk."""
 
 import io
+import logging
 import re
 import zipfile
 from pathlib import Path
@@ -108,6 +109,7 @@ def _describe(made: bytes, facts: dict):
     """The PDF as a writer of it, with title, author, subject and the commit's day in its description, and no time of printing."""
     from pypdf import PdfReader, PdfWriter
 
+    logging.getLogger("pypdf").setLevel(logging.ERROR)  # it warns that its copy has a few objects more than the browser's file
     found = PdfReader(io.BytesIO(_steady(made)))
     book = PdfWriter(clone_from=found)
     book.pdf_header = found.pdf_header

@@ -12,7 +12,10 @@ from vbook.site.endnotes import add_endnotes
 POINTERS = ("aria-describedby", "aria-labelledby", "aria-controls", "for")
 DEAD = "script, template, noscript, .vbook-tip, .vbook-filter, a.headerlink"
 SHEET = Path(__file__).with_name("printed.css")
-TALLEST, SCALE = 380, 5 / 6  # of a picture, in px: 100 mm; and text is as much smaller on paper as on a screen
+TALLEST, SCALE = (
+    380,
+    3 / 4,
+)  # of a picture, in px: 100 mm; and px of paper for one of a screen, so that letters have 8 points
 FILLER = "000"  # stands for a page's number until it is known
 
 
