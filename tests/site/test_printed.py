@@ -12,10 +12,9 @@ from look import visit
 
 from vbook.errors import VbookError
 from vbook.results import records
-from vbook.site import editions
+from vbook.site import editions, printed
 from vbook.site.cover import read_facts
 from vbook.site.editions import COLUMN, FIT, print_book
-from vbook.site.printed import FILLER, single_page
 from vbook.site.state import STATE
 
 ORIGIN = {"profile": "laptop", "committed": ["03-next"], "commit": "0123456789abcdef", "day": "2024-02-29", "changed": True}
@@ -36,7 +35,9 @@ LONG = {
     "folded": '<details class="vbook-details"><summary>Folded</summary><div class="vbook-details-body">'
     f"{_lines('<p>folded-K-</p>')}</div></details>",
 }
+BROKEN = "This heading is so long that it doesn't fit on a line, and where it is broken it has a blank that isn't printed"
 WIDE_THINGS = (
+    f"<h2>{BROKEN}</h2>"
     '<div class="vbook-eq"><div class="vbook-eq-math"><mjx-container jax="CHTML" display="true">'
     '<span style="display: inline-block; width: 60em; height: 1em"></span></mjx-container></div></div>'
     f"<div><table><tr>{''.join(f'<td>column{k}</td>' for k in range(20))}</tr></table></div>"
@@ -75,7 +76,7 @@ def texts(made):
 def one(request):
     """All pages as one, parsed: of the sample, and of the real book."""
     site = request.getfixturevalue(request.param)
-    return BeautifulSoup(single_page(site, read_facts(site)), "html.parser")
+    return BeautifulSoup(printed.single_page(site, read_facts(site)), "html.parser")
 
 
 def test_each_link_of_the_one_page_has_its_place(one):
@@ -106,17 +107,30 @@ def test_the_numbers_of_the_one_page_say_where_they_come_from(one):
 def test_the_contents_name_every_page_and_the_sections_of_chapters(one):
     rows = [row["href"][1:] for row in one.select(".edition-contents a")]
     assert [article["id"] for article in one.select("article")] == [row for row in rows if "--" not in row]
-    sections = [head.parent["id"] for head in one.select("article[id^=chapters-] section > h2") if head.parent.get("id")]
+    heads = one.select("article[id^=chapters-] section:not(.edition-sources) > h2")
+    sections = [head.parent["id"] for head in heads if head.parent.get("id")]
     assert sections and [row for row in rows if "--" in row] == sections
-    assert [row.get_text() for row in one.select(".edition-page")] == [FILLER] * len(rows)
+    assert [row.get_text() for row in one.select(".edition-page")] == [printed.FILLER] * len(rows)
     captions = [caption.get_text() for caption in one.select(".edition-contents p")]
     assert captions[0] == "The thesis" and captions[-1] == "About the book"
+
+
+@pytest.mark.parametrize(
+    "size, kind, paper",
+    [((640, 320), "", 480), ((640, 1280), "", 190), ((640, 320), "vw-static", 480), ((460, 460), "vw-static", 300)],
+)
+def test_a_picture_is_smaller_on_paper_and_never_taller_than_a_page_bears(size, kind, paper):
+    image = BeautifulSoup(
+        f'<img src="../a.png" class="{kind}" loading="lazy" width="{size[0]}" height="{size[1]}">', "html.parser"
+    )
+    printed._place_picture(image.img, "chapters/x.html")
+    assert image.img["style"] == f"width: {paper}px" and image.img["src"] == "a.png" and "loading" not in image.img.attrs
 
 
 @pytest.mark.browser
 def test_the_page_numbers_in_the_contents_are_those_of_the_pages(made, texts):
     contents = " ".join(text for text in texts if text.startswith("Variational Inference and Deep Learning Contents"))
-    assert FILLER not in contents
+    assert printed.FILLER not in contents
     heads = {"The bound": "The bound", "Next": "Next", "Notation": "Notation"} | {f"Long {name}": f"{name}-0-" for name in LONG}
     for head, word in heads.items():
         number = int(re.search(rf"{head} (\d+)\b", contents)[1])
@@ -195,8 +209,8 @@ def test_the_printed_book_has_every_page_its_pictures_and_an_outline(made, texts
         assert any(part in text for text in texts)
     assert book.pages[0].mediabox.height == pytest.approx(842, abs=1)  # points, of A4
     titles = [entry["/Title"] for entry in _flat(book.outline)]
-    assert titles[:2] == ["Variational Inference and Deep Learning", "Contents"]  # the first of two lines on the cover
-    assert {"The bound", "Notation"} <= set(titles)
+    assert titles[:2] == ["Variational Inference and Deep Learning", "Contents"]
+    assert {"The bound", "Notation", BROKEN} <= set(titles)
     links = [note.get_object() for page in book.pages for note in page.get("/Annots", [])]
     inside = [str(link["/Dest"]) for link in links if "/Dest" in link]
     assert len(inside) > 5 and set(inside) <= set(book.named_destinations)
@@ -223,7 +237,7 @@ WIDE = """() => [...document.querySelectorAll(".edition *")].filter((node) => !n
 def test_nothing_is_wider_than_the_paper(name, browser, request):
     site = request.getfixturevalue(name)
     file = site / ".edition.html"
-    file.write_text(single_page(site, read_facts(site)), encoding="utf-8")
+    file.write_text(printed.single_page(site, read_facts(site)), encoding="utf-8")
     try:
         with visit(browser, file.as_uri(), width=COLUMN) as page:
             page.emulate_media(media="print")

@@ -60,11 +60,11 @@ def print_book(site: Path, out: Path, browser=None) -> Path:
     facts = read_facts(site)
     paths.write_text(page_file, single_page(site, facts))
     try:
-        made = with_browser(lambda browser: _print(browser, page_file), browser)
+        made, heads = with_browser(lambda browser: _print(browser, page_file), browser)
     finally:
         page_file.unlink()
     with paths.atomic_write(out, "wb") as target:
-        _describe(made, facts).write(target)
+        _describe(made, facts, heads).write(target)
     return out
 
 
@@ -74,8 +74,8 @@ def _built(site: Path) -> Path:
     return site
 
 
-def _print(browser, page_file: Path) -> bytes:
-    """The PDF of a page, printed again until the page numbers in its contents are where their places have come to lie."""
+def _print(browser, page_file: Path) -> tuple[bytes, list[str]]:
+    """The PDF of a page, printed again until the numbers in its contents are those of the pages, and the page's headings."""
     page = browser.new_page(viewport={"width": COLUMN, "height": COLUMN})
     try:
         page.emulate_media(media="print")
@@ -89,7 +89,7 @@ def _print(browser, page_file: Path) -> bytes:
             made = page.pdf(**PAPER)
             told, numbers = numbers, page_numbers(made, places)
             if told == numbers:
-                return made
+                return made, page.eval_on_selector_all("h1, h2, h3, h4, h5, h6", "nodes => nodes.map(node => node.textContent)")
     finally:
         page.close()
     raise VbookError(f"the page numbers in the contents still move after {TRIES + 1} printings")
@@ -105,9 +105,14 @@ def page_numbers(made: bytes, places: list[str]) -> dict[str, int]:
     return {place: order[found[f"/{place}"].raw_get("/Page").idnum] for place in places}
 
 
-def _describe(made: bytes, facts: dict):
-    """The PDF as a writer of it, with title, author, subject and the commit's day in its description, and no time of printing."""
+def _describe(made: bytes, facts: dict, heads: list[str]):
+    """The PDF as a writer of it, with title, author, subject and the commit's day in its description, and no time of printing.
+
+    In its outline a browser leaves out the blank at which a heading was broken: where it has one of ``heads`` without its
+    blanks, it gets them back.
+    """
     from pypdf import PdfReader, PdfWriter
+    from pypdf.generic import NameObject, TextStringObject
 
     logging.getLogger("pypdf").setLevel(logging.ERROR)  # it warns that its copy has a few objects more than the browser's file
     found = PdfReader(io.BytesIO(_steady(made)))
@@ -118,7 +123,21 @@ def _describe(made: bytes, facts: dict):
     book.add_metadata({name: facts[key] for name, key in told.items()})
     if facts["day"]:
         book.add_metadata({"/CreationDate": f"D:{facts['day'].replace('-', '')}000000Z"})
+    whole = {"".join(head.split()): " ".join(head.split()) for head in heads}
+    for entry in _entries(book.root_object.get("/Outlines", {})):
+        squeezed = "".join(entry["/Title"].split())
+        entry[NameObject("/Title")] = TextStringObject(whole.get(squeezed, entry["/Title"]))
     return book
+
+
+def _entries(parent):
+    """Yield the entries of an outline, in order."""
+    entry = parent.get("/First")
+    while entry is not None:
+        entry = entry.get_object()
+        yield entry
+        yield from _entries(entry)
+        entry = entry.get("/Next")
 
 
 def _steady(made: bytes) -> bytes:

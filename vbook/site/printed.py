@@ -12,10 +12,8 @@ from vbook.site.endnotes import add_endnotes
 POINTERS = ("aria-describedby", "aria-labelledby", "aria-controls", "for")
 DEAD = "script, template, noscript, .vbook-tip, .vbook-filter, a.headerlink"
 SHEET = Path(__file__).with_name("printed.css")
-TALLEST, SCALE = (
-    380,
-    3 / 4,
-)  # of a picture, in px: 100 mm; and px of paper for one of a screen, so that letters have 8 points
+TALLEST, STILL = 380, 300  # px: a figure has at most 100 mm, what stands in for a widget 80
+SCALE = 3 / 4  # px of paper for one of a screen, so that a figure's letters have 8 points
 FILLER = "000"  # stands for a page's number until it is known
 
 
@@ -125,7 +123,7 @@ def _contents(parts, articles) -> str:
 
 def _sections(name: str, article) -> str:
     """The list of a chapter's sections; nothing for pages of prose."""
-    heads = article.select("section > h2") if _is_chapter(name) else []
+    heads = article.select("section:not(.edition-sources) > h2") if _is_chapter(name) else []
     sections = [head for head in heads if "id" in head.parent.attrs]
     rows = "".join(f"<li>{_entry(head.parent['id'], head)}</li>" for head in sections)
     return f"<ul>{rows}</ul>" if rows else ""
@@ -172,4 +170,5 @@ def _place_picture(image, name: str) -> None:
         image["src"] = _from_root(image["src"], name)
     if {"width", "height"} <= image.attrs.keys():
         width, height = int(image["width"]), int(image["height"])
-        image["style"] = f"width: {min(width * SCALE, TALLEST * width / height):.0f}px"
+        tallest = STILL if "vw-static" in image.get("class", []) else TALLEST
+        image["style"] = f"width: {min(width * SCALE, tallest * width / height):.0f}px"
