@@ -36,8 +36,10 @@ LONG = {
     f"{_lines('<p>folded-K-</p>')}</div></details>",
 }
 BROKEN = "This heading is so long that it doesn't fit on a line, and where it is broken it has a blank that isn't printed"
+SQUARE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='920' height='920'%3E%3C/svg%3E"
 WIDE_THINGS = (
     f"<h2>{BROKEN}</h2>"
+    f'<div class="vw"><img class="vw-static" src="{SQUARE}" alt="A square." width="460" height="460"></div>'
     '<div class="vbook-eq"><div class="vbook-eq-math"><mjx-container jax="CHTML" display="true">'
     '<span style="display: inline-block; width: 60em; height: 1em"></span></mjx-container></div></div>'
     f"<div><table><tr>{''.join(f'<td>column{k}</td>' for k in range(20))}</tr></table></div>"
@@ -124,7 +126,11 @@ def test_a_picture_is_smaller_on_paper_and_never_taller_than_a_page_bears(size, 
         f'<img src="../a.png" class="{kind}" loading="lazy" width="{size[0]}" height="{size[1]}">', "html.parser"
     )
     printed._place_picture(image.img, "chapters/x.html")
-    assert image.img["style"] == f"width: {paper}px" and image.img["src"] == "a.png" and "loading" not in image.img.attrs
+    assert (
+        image.img["style"] == f"width: {paper}px; height: auto"
+        and image.img["src"] == "a.png"
+        and "loading" not in image.img.attrs
+    )
 
 
 @pytest.mark.browser
@@ -244,6 +250,9 @@ def test_nothing_is_wider_than_the_paper(name, browser, request):
             assert name == "built_site" or len(page.evaluate(WIDE)) > 2
             page.evaluate(FIT)
             assert page.evaluate(WIDE) == [] and page.complaints == []
+            flat = page.evaluate("""() => [...document.images].filter((image) =>
+              Math.abs(image.width / image.height / (image.naturalWidth / image.naturalHeight) - 1) > 0.02).length""")
+            assert flat == 0  # pictures keep their proportions
             grounds = page.evaluate("""() => [...document.querySelectorAll("body, body *")].map((node) => {
               const colour = getComputedStyle(node).backgroundColor, [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number);
               return 255 * (1 - a) + (a * (r + g + b) * (colour.startsWith("color(srgb") ? 255 : 1)) / 3; })""")

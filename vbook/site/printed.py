@@ -171,4 +171,4 @@ def _place_picture(image, name: str) -> None:
     if {"width", "height"} <= image.attrs.keys():
         width, height = int(image["width"]), int(image["height"])
         tallest = STILL if "vw-static" in image.get("class", []) else TALLEST
-        image["style"] = f"width: {min(width * SCALE, tallest * width / height):.0f}px"
+        image["style"] = f"width: {min(width * SCALE, tallest * width / height):.0f}px; height: auto"
