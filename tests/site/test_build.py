@@ -7,6 +7,7 @@ import sample
 from vbook.errors import VbookError
 from vbook.site import build
 from vbook.site.build import build_site, chapter_files, stage
+from vbook.site.state import read_state
 
 TABLE = """format: jb-book
 root: book/index
@@ -118,6 +119,26 @@ def quick(book, monkeypatch):
 
 def _tree(folder):
     return {file: file.is_file() and file.read_bytes() for file in folder.rglob("*")}
+
+
+def test_the_site_notes_its_profile_and_the_chapters_that_were_not_run(quick):
+    out = build_site("laptop", top=quick)
+    came = read_state(out)["origin"]
+    assert (came["profile"], came["committed"]) == ("laptop", ["02-variational-autoencoders"])
+    executed = quick / "_build" / "executed" / "laptop" / "02-variational-autoencoders.ipynb"
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    executed.write_bytes((quick / "chapters" / executed.name).read_bytes())
+    assert read_state(build_site("laptop", top=quick))["origin"]["committed"] == []
+    assert read_state(build_site("laptop", [], top=quick))["origin"]["committed"] == ["02-variational-autoencoders"]
+
+
+def test_another_commit_of_the_same_sources_changes_the_note_alone(quick, monkeypatch):
+    monkeypatch.setattr(build, "origin", lambda *args: {"commit": "a"})
+    page = build_site(top=quick) / "index.html"
+    before = page.stat().st_mtime_ns
+    monkeypatch.setattr(build, "origin", lambda *args: {"commit": "b"})
+    monkeypatch.setattr(build, "_make", lambda *args: pytest.fail("it was built again"))
+    assert read_state(build_site(top=quick))["origin"] == {"commit": "b"} and page.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("fill", ["thesis.tex", ".git/config", ".vbook-site.json", "sub/sub/notes.txt"])
@@ -319,7 +340,7 @@ def test_a_full_disk_leaves_the_old_site(tmp_path, monkeypatch, broken):
         rename = type(out).rename
         monkeypatch.setattr(type(out), "rename", lambda self, to: full() if self.name == ".html.vbook-new" else rename(self, to))
     with pytest.raises(OSError, match="No space left"):
-        build._put(made, out, "inputs")
+        build._put(made, out, "inputs", {})
     assert (out / "index.html").read_text() == "old"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["html", "made"]
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import re
 import shutil
 import sys
@@ -17,9 +16,9 @@ from vbook.profiles import check_profile
 from vbook.results import records, targets
 from vbook.site import inputs, vendor
 from vbook.site.generated import DATA
+from vbook.site.state import inventory, origin, read_state, site_files, write_state
 
 LEFT_OUT = {"results", "weights", ".ipynb_checkpoints"}
-STATE = ".vbook-site.json"  # in the site: what it was made from and its files, so that only what we made is ever replaced
 OURS = {"html", "stage", "sphinx", "vendor", "executed", "records"}  # folders of _build that commands of the book write
 
 
@@ -59,11 +58,11 @@ def _check_place(out: Path, work: Path) -> None:
         return
     if not out.is_dir():
         raise VbookError(f"{out} is no folder; name a new or an empty one for the site")
-    state = _read_state(out)
+    state = read_state(out)
     if state is None:
         foreign = next(out.iterdir(), None)
     else:
-        foreign = next((file for file in _files(out) if file.relative_to(out).as_posix() not in state["files"]), None)
+        foreign = next((file for file in site_files(out) if file.relative_to(out).as_posix() not in state["files"]), None)
     if foreign:
         raise VbookError(
             f"{out} holds {foreign.relative_to(out)}, which is no part of a site built here; name a new or an empty folder"
@@ -71,18 +70,23 @@ def _check_place(out: Path, work: Path) -> None:
 
 
 def _build(top: Path, work: Path, out: Path, profile: str, chapters) -> None:
-    for stem in stage(top, work / "stage", profile, chapters):
+    missing = stage(top, work / "stage", profile, chapters)
+    for stem in missing:
         run = f"`vbook run {stem} --profile {profile}` makes its own"
         print(f"{stem}: not run at {profile}, so its committed outputs stand in; {run}", file=sys.stderr)
     vendor.modules()
-    wanted = _inputs(top, work / "stage")
-    if not out.is_dir() or _read_state(out) != {"inputs": wanted, "files": _inventory(out)}:
+    wanted, before = _inputs(top, work / "stage"), read_state(out) or {}
+    stems = [Path(name).stem for name in chapter_files(top)]
+    came = origin(top, profile, [stem for stem in stems if stem in missing or (chapters is not None and stem not in chapters)])
+    if before.get("inputs") != wanted or before.get("files") != inventory(out):
         ledger(), errata(), targets(), records()  # what is wrong with one of them is told before Sphinx starts, in its own words
         with paths.blamed(work / "sphinx"):
             made = _make(work, inputs.of_data(top))
         _check_place(out, work)  # again, for building takes its time
         with paths.blamed(out):
-            _put(made, out, wanted)
+            _put(made, out, wanted, came)
+    elif before.get("origin") != came:  # another commit with the same sources: the same site
+        write_state(out, wanted, came)
 
 
 def stage(top: Path, target: Path, profile: str, chapters=None) -> list[str]:
@@ -127,26 +131,6 @@ def _copy(source: Path, target: Path) -> None:
 def _inputs(top: Path, staged: Path) -> str:
     """The digest of all that the site depends on."""
     return inputs.digest_of(sorted(file for file in staged.rglob("*") if file.is_file()), inputs.of_data(top))
-
-
-def _files(out: Path) -> list[Path]:
-    """All in the site but its folders and its own state."""
-    return sorted(file for file in out.rglob("*") if (file.is_symlink() or not file.is_dir()) and file != out / STATE)
-
-
-def _inventory(out: Path) -> dict[str, list[int]]:
-    """The site's files with their sizes and times, to notice that somebody else wrote there."""
-    rows = ((file, file.lstat()) for file in _files(out))
-    return {file.relative_to(out).as_posix(): [stat.st_size, stat.st_mtime_ns] for file, stat in rows}
-
-
-def _read_state(out: Path) -> dict | None:
-    """What ``_put`` noted in the site ``out``; None where there is no such note."""
-    try:
-        state = json.loads((out / STATE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return state if isinstance(state, dict) and isinstance(state.get("files"), dict) else None
 
 
 def _make(work: Path, data: str) -> Path:
@@ -219,18 +203,17 @@ def _mistakes(said: str, result) -> str:
     return "\n".join(dict.fromkeys(lines)) or plain[-2000:] or repr(result)
 
 
-def _put(made: Path, out: Path, inputs: str) -> None:
+def _put(made: Path, out: Path, inputs: str, came: dict) -> None:
     """Swap the new site in by renaming, so that nobody meets half a site, or one without its state."""
     fresh, old = out.with_name(f".{out.name}.vbook-new"), out.with_name(f".{out.name}.vbook-old")
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
     try:
-        for file in _files(made):  # one by one: copytree would tell of every file that a full disk doesn't take
+        for file in site_files(made):  # one by one: copytree would tell of every file that a full disk doesn't take
             copy = fresh / file.relative_to(made)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, copy)
-        state = json.dumps({"inputs": inputs, "files": _inventory(fresh)})
-        (fresh / STATE).write_text(state, encoding="utf-8")
+        write_state(fresh, inputs, came)
         if out.exists():
             out.rename(old)
         try:

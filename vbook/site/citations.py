@@ -22,13 +22,14 @@ NEEDED = ("author", "title", "year")
 @dataclass(frozen=True)
 class Work:
     """An entry of the bibliography: its key, whether it is one of the book's sources (``keywords = {source}``), its text in
-    Markdown and in HTML, and the addresses at which chapters link to it."""
+    Markdown and in HTML, the addresses at which chapters link to it, and its place in the file."""
 
     key: str
     is_source: bool
     markdown: str
     html: str
     addresses: frozenset[str]
+    place: int
     order: tuple[str, str, str]  # by authors, year, title
 
 
@@ -61,7 +62,7 @@ def _works(file: Path, _written: int) -> dict[str, Work]:
                 entry.fields.pop("url", None)  # it would be printed twice
             text = style.format_entry(key, entry).text
             forms = " ".join(text.render(markdown).split()), text.render(page)
-            found.append(Work(key, entry.fields.get("keywords") == "source", *forms, addresses, order))
+            found.append(Work(key, entry.fields.get("keywords") == "source", *forms, addresses, len(found), order))
     except PybtexError as error:
         raise VbookError(f"{file}: {error}") from error
     taken = [address for work in found for address in work.addresses]

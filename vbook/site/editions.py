@@ -1,34 +1,35 @@
-"""The book in one piece: as a PDF, printed by the browser from all pages in one, and as an archive that opens from disk."""
+"""The book in one file: as a PDF, printed by the browser from all pages in one, and as an archive that opens from disk."""
 
-import posixpath
+import io
+import logging
 import re
 import zipfile
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from vbook import paths
 from vbook.errors import VbookError
+from vbook.site.cover import read_facts
+from vbook.site.printed import single_page
 
-PAPER = {
-    "format": "A4",
-    "margin": {"top": "18mm", "bottom": "20mm", "left": "20mm", "right": "20mm"},
-    "print_background": True,
-    "outline": True,
-    "tagged": True,
-    "display_header_footer": True,
-    "header_template": "<span></span>",
-}
-FOOT = '<div style="font: 8pt sans-serif; width: 100%; text-align: center; color: #555"><span class="pageNumber"></span></div>'
-STYLE = """
-body { background: none; }
-.edition { max-width: none; }
-.edition-cover { break-after: page; padding-top: 30vh; text-align: center; }
-.edition-contents { break-after: page; }
-.edition-contents li { margin: .3rem 0; }
-.bd-article { break-before: page; }
-a.headerlink, .vw-error { display: none; }
-"""
-POINTERS = ("aria-describedby", "aria-labelledby", "aria-controls", "for")
+DRAFT = {"prefer_css_page_size": True, "print_background": True}
+PAPER = DRAFT | {"outline": True, "tagged": True}
+COLUMN = 642  # px between the margins of printed.css: 170 mm
+TRIES = 2  # of which the first should do: the contents are as long with their numbers as without
+FILL = """(numbers) => { for (const [place, number] of Object.entries(numbers))
+  document.querySelector(`[data-page="${CSS.escape(place)}"]`).textContent = number; }"""
+# What is wider than the column is set smaller, as a printer would; a browser would cut it off at the paper's edge.
+FIT = """() => {
+  const LEAST = 6; // px: below that nobody could read it
+  for (const box of document.querySelectorAll(".vbook-eq-math, .bd-article :is(table, p:has(> mjx-container))")) {
+    const table = box.tagName === "TABLE";
+    for (let turn = 0; turn < 3; turn++) { // a table's words break elsewhere when they are smaller
+      const [wide, room] = table ? [box.offsetWidth, box.parentElement.clientWidth] : [box.scrollWidth, box.clientWidth];
+      if (wide <= room) break;
+      box.style.fontSize = `${Math.max(LEAST, parseFloat(getComputedStyle(box).fontSize) * room / wide)}px`;
+    }
+  }
+}"""
+NODE = re.compile(rb"\(node(\d{8})\)")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same site makes the same archive
 
 
@@ -47,31 +48,23 @@ def pack(site: Path, out: Path) -> Path:
 
 
 def print_book(site: Path, out: Path, browser=None) -> Path:
-    """Print the built ``site`` as one PDF to ``out``: a cover, the contents, and every page, with page numbers and an outline.
+    """Print the built ``site`` as one PDF to ``out``: a cover, the contents with page numbers, every page, and an outline.
 
     Widgets stand as their pictures, folded parts are open, links within the book lead to their pages. ``browser`` is one of
-    Playwright's, else our own is started. Raises VbookError where no site is built and where there is no browser.
+    Playwright's, else our own is started. The same site makes the same bytes in the same browser. Raises VbookError where no
+    site is built, where there is no browser, and where records have changed since the site was built.
     """
     from vbook.bench.browsers import with_browser
 
     page_file = _built(site) / ".edition.html"
-
-    def write(browser):
-        page = browser.new_page()
-        try:
-            page.goto(page_file.as_uri())
-            page.evaluate("document.fonts.ready")
-            made = page.pdf(**PAPER, footer_template=FOOT)
-        finally:
-            page.close()
-        with paths.atomic_write(out, "wb") as target:
-            target.write(made)
-
-    paths.write_text(page_file, single_page(site))
+    facts = read_facts(site)
+    paths.write_text(page_file, single_page(site, facts))
     try:
-        with_browser(write, browser)
+        made, heads = with_browser(lambda browser: _print(browser, page_file), browser)
     finally:
         page_file.unlink()
+    with paths.atomic_write(out, "wb") as target:
+        _describe(made, facts, heads).write(target)
     return out
 
 
@@ -81,86 +74,74 @@ def _built(site: Path) -> Path:
     return site
 
 
-def single_page(site: Path) -> str:
-    """All pages of the built ``site`` as one, in the order of the contents, without scripts; it stands in the site's folder."""
-    from bs4 import BeautifulSoup
-
-    home = BeautifulSoup((site / _front(site)).read_text(encoding="utf-8"), "html.parser")
-    names = _order(home, _front(site))
-    articles = []
-    for name in names:
-        soup = home if name == names[0] else BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser")
-        articles.append(_article(soup, name, names))
-    title = home.title.get_text().rpartition("—")[2].strip()
-    sheets = [_from_root(link["href"], names[0]) for link in home.select("link[rel=stylesheet]")]
-    styles = "".join(f'<link rel="stylesheet" href="{sheet}">' for sheet in sheets)
-    heads = [(_slug(name), article.h1.get_text().removesuffix("#")) for name, article in zip(names, articles, strict=True)]
-    contents = "".join(f'<li><a href="#{slug}">{head}</a></li>' for slug, head in heads)
-    body = "".join(str(article) for article in articles)
-    return (
-        '<!DOCTYPE html><html lang="en" class="disk" data-theme="light"><head><meta charset="utf-8">'
-        f"<title>{title}</title>{styles}"
-        f'<style>{STYLE}</style></head><body><main class="edition bd-content"><div class="edition-cover"><h1>{title}</h1></div>'
-        f'<nav class="edition-contents"><h2>Contents</h2><ul>{contents}</ul></nav>{body}</main></body></html>'
-    )
+def _print(browser, page_file: Path) -> tuple[bytes, list[str]]:
+    """The PDF of a page, printed again until the numbers in its contents are those of the pages, and the page's headings."""
+    page = browser.new_page(viewport={"width": COLUMN, "height": COLUMN})
+    try:
+        page.emulate_media(media="print")
+        page.goto(page_file.resolve().as_uri())
+        page.evaluate("document.fonts.ready.then(() => null)")
+        page.evaluate(FIT)
+        places = page.eval_on_selector_all("[data-page]", "nodes => nodes.map(node => node.dataset.page)")
+        numbers = page_numbers(page.pdf(**DRAFT), places)
+        for _ in range(TRIES):
+            page.evaluate(FILL, numbers)
+            made = page.pdf(**PAPER)
+            told, numbers = numbers, page_numbers(made, places)
+            if told == numbers:
+                return made, page.eval_on_selector_all("h1, h2, h3, h4, h5, h6", "nodes => nodes.map(node => node.textContent)")
+    finally:
+        page.close()
+    raise VbookError(f"the page numbers in the contents still move after {TRIES + 1} printings")
 
 
-def _front(site: Path) -> str:
-    """The page to which the front door leads."""
-    found = re.search(r"url=([^\"]+)\"", (site / "index.html").read_text(encoding="utf-8"))
-    return found[1] if found else "index.html"
+def page_numbers(made: bytes, places: list[str]) -> dict[str, int]:
+    """On which page of the PDF each of the ``places`` lies, counted from one. KeyError for a place that isn't in it."""
+    from pypdf import PdfReader
+
+    book = PdfReader(io.BytesIO(made))
+    order = {page.indirect_reference.idnum: number for number, page in enumerate(book.pages, 1)}
+    found = book.named_destinations
+    return {place: order[found[f"/{place}"].raw_get("/Page").idnum] for place in places}
 
 
-def _order(home, front: str) -> list[str]:
-    """The pages in the order of the sidebar, the first one first."""
-    links = [link["href"].partition("#")[0] for link in home.select(".bd-sidebar-primary nav a.reference.internal[href]")]
-    return list(dict.fromkeys([front, *(_from_root(link, front) for link in links if link)]))
+def _describe(made: bytes, facts: dict, heads: list[str]):
+    """The PDF as a writer of it, with title, author, subject and the commit's day in its description, and no time of printing.
 
-
-def _from_root(address: str, name: str) -> str:
-    """An address of the page ``name`` as the site's root sees it.
-
-    >>> _from_root("../chapters/02.html", "book/index.html"), _from_root("#a", "book/index.html")
-    ('chapters/02.html', 'book/index.html#a')
+    In its outline a browser leaves out the blank at which a heading was broken: where it has one of ``heads`` without its
+    blanks, it gets them back.
     """
-    if address.startswith("#"):
-        return name + address
-    return posixpath.normpath(posixpath.join(posixpath.dirname(name), address))
+    from pypdf import PdfReader, PdfWriter
+    from pypdf.generic import NameObject, TextStringObject
+
+    logging.getLogger("pypdf").setLevel(logging.ERROR)  # it warns that its copy has a few objects more than the browser's file
+    found = PdfReader(io.BytesIO(_steady(made)))
+    book = PdfWriter(clone_from=found)
+    book.pdf_header = found.pdf_header
+    book.metadata = None
+    told = {"/Title": "title", "/Author": "authors", "/Subject": "subtitle", "/Creator": "made_by"}
+    book.add_metadata({name: facts[key] for name, key in told.items()})
+    if facts["day"]:
+        book.add_metadata({"/CreationDate": f"D:{facts['day'].replace('-', '')}000000Z"})
+    whole = {"".join(head.split()): " ".join(head.split()) for head in heads}
+    for entry in _entries(book.root_object.get("/Outlines", {})):
+        squeezed = "".join(entry["/Title"].split())
+        entry[NameObject("/Title")] = TextStringObject(whole.get(squeezed, entry["/Title"]))
+    return book
 
 
-def _slug(name: str, place: str = "") -> str:
-    """The id, in the one page, of a place on the page ``name``.
+def _entries(parent):
+    """Yield the entries of an outline, in order."""
+    entry = parent.get("/First")
+    while entry is not None:
+        entry = entry.get_object()
+        yield entry
+        yield from _entries(entry)
+        entry = entry.get("/Next")
 
-    >>> _slug("chapters/02-vae.html", "eq-2.10")
-    'chapters-02-vae--eq-2.10'
-    """
-    page = name.removesuffix(".html").replace("/", "-")
-    return f"{page}--{place}" if place else page
 
-
-def _article(soup, name: str, names: list[str]):
-    """The article of a page, its ids, links and pictures as the one page needs them, nothing folded, nothing that runs."""
-    article = soup.select_one("article.bd-article")
-    for dead in article.select("script, template, noscript, .vbook-tip, .vbook-filter"):
-        dead.decompose()
-    for listing in article.select(".highlight-bibtex"):  # of a file that the reader of a printed page can't copy
-        listing.find_parent("details").decompose()
-    for node in article.find_all(True):
-        if "id" in node.attrs:
-            node["id"] = _slug(name, node["id"])
-        for pointer in POINTERS:
-            node.attrs.pop(pointer, None)
-        if node.name == "details":
-            node["open"] = ""
-        if node.name == "img":
-            node.attrs.pop("loading", None)
-            if not node["src"].startswith("data:"):
-                node["src"] = _from_root(node["src"], name)
-        if node.name == "a" and "href" in node.attrs and not urlsplit(node["href"]).scheme:
-            target, _, place = _from_root(node["href"], name).partition("#")
-            if target in names:
-                node["href"] = f"#{_slug(target, unquote(place))}"
-            else:  # a picture at its full size: in the file it would be an address on the machine that printed it
-                del node["href"]
-    article["id"] = _slug(name)
-    return article
+def _steady(made: bytes) -> bytes:
+    """The PDF with the names of its tags counted from nought: a browser counts on from whatever its process showed before."""
+    names = sorted(set(NODE.findall(made)))
+    fresh = {name: b"%08d" % number for number, name in enumerate(names)}
+    return NODE.sub(lambda name: b"(node" + fresh[name[1]] + b")", made)  # of the same length: nothing moves in the file

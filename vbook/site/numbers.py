@@ -12,7 +12,7 @@ from vbook.site.page import current
 
 
 class vbook_number(nodes.Inline, nodes.TextElement):
-    """A number whose provenance shows on hover and focus; attributes ``tip`` and ``tip_id``."""
+    """A number whose provenance shows on hover and focus; attributes ``tip``, ``tip_id`` and ``reference``, for print."""
 
 
 def collect(app, doctree) -> None:
@@ -35,7 +35,8 @@ def _number(env, reference: str, node: nodes.reference) -> vbook_number:
         raise VbookError(f"the text says {text}, {reference} says {right}; `vbook run` rewrites it from the record")
     kind = "Measured" if reference.startswith("record:") else "Reported"
     tip = f"{kind}, {quantity.unit}. {quantity.provenance}"
-    return vbook_number("", "", *node.children, tip=tip, tip_id=f"tip-{env.new_serialno('vbook-tip') + 1}")
+    name = f"tip-{env.new_serialno('vbook-tip') + 1}"
+    return vbook_number("", "", *node.children, tip=tip, tip_id=name, reference=reference)
 
 
 def _depend(env, reference: str) -> None:
@@ -47,7 +48,10 @@ def _depend(env, reference: str) -> None:
 
 def visit(translator, node) -> None:
     """Write the number, reachable by keyboard."""
-    translator.body.append(f'<span class="vbook-number" tabindex="0" role="note" aria-describedby="{node["tip_id"]}">')
+    reference = html.escape(node["reference"])
+    translator.body.append(
+        f'<span class="vbook-number" tabindex="0" role="note" aria-describedby="{node["tip_id"]}" data-from="{reference}">'
+    )
 
 
 def depart(translator, node) -> None:

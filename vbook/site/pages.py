@@ -128,9 +128,9 @@ class Editions(DataPage):
         """The sentence."""
         address = published(home()[0])
         return self.parse(
-            f"The published book is at <{address}>, beside it [the whole as a PDF]({address}/vbook.pdf), with page numbers and "
-            f"still pictures in place of the widgets, and [as an archive]({address}/vbook.zip), which opens from disk with "
-            "everything alive."
+            f"The published book is at <{address}>, beside it [the whole as a PDF]({address}/vbook.pdf), with page numbers, "
+            "notes on where its numbers come from and still pictures in place of the widgets, and [as an archive]"
+            f"({address}/vbook.zip), which opens from disk with everything alive."
         )
 
 

@@ -217,7 +217,7 @@ class Results(DataPage):
         made = {
             "targets": lambda: self.targets(judged),
             "runs": lambda: self.parse(runs_table(records())),
-            "own": lambda: self.parse(own_table(records(), judged)),
+            "own": lambda: [nodes.container("", *self.parse(own_table(records(), judged)), classes=["vbook-own"])],
         }
         if self.arguments[0] not in made:
             raise self.error(f"vbook-results takes one of {', '.join(made)}, not {self.arguments[0]!r}")
