@@ -125,11 +125,9 @@ def _describe(made: bytes, facts: dict, heads: list[str]):
     found = PdfReader(io.BytesIO(_steady(made)))
     book = PdfWriter(clone_from=found)
     book.pdf_header = found.pdf_header
-    book.metadata = None
     told = {"/Title": "title", "/Author": "authors", "/Subject": "subtitle", "/Creator": "made_by"}
-    book.add_metadata({name: facts[key] for name, key in told.items()})
-    if facts["day"]:
-        book.add_metadata({"/CreationDate": f"D:{facts['day'].replace('-', '')}000000Z"})
+    day = {"/CreationDate": f"D:{facts['day'].replace('-', '')}000000Z"} if facts["day"] else {}
+    book.metadata = {name: facts[key] for name, key in told.items()} | day  # in place of the browser's, which has its clock
     whole = {"".join(head.split()): " ".join(head.split()) for head in heads}
     for entry in _entries(book.root_object.get("/Outlines", {})):
         squeezed = "".join(entry["/Title"].split())
