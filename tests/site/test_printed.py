@@ -39,6 +39,7 @@ BROKEN = "This heading is so long that it doesn't fit on a line, and where it is
 SQUARE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='920' height='920'%3E%3C/svg%3E"
 WIDE_THINGS = (
     f"<h2>{BROKEN}</h2>"
+    f'<div class="vbook-own"><div><table id="own">{_lines("<tr><td>own</td><td>K</td></tr>")}</table></div></div>'
     f'<div class="vw"><img class="vw-static" src="{SQUARE}" alt="A square." width="460" height="460"></div>'
     '<div class="vbook-eq"><div class="vbook-eq-math"><mjx-container jax="CHTML" display="true">'
     '<span style="display: inline-block; width: 60em; height: 1em"></span></mjx-container></div></div>'
@@ -250,6 +251,7 @@ def test_nothing_is_wider_than_the_paper(name, browser, request):
             assert name == "built_site" or len(page.evaluate(WIDE)) > 2
             page.evaluate(FIT)
             assert page.evaluate(WIDE) == [] and page.complaints == []
+            assert page.locator("[id$=own]").evaluate_all("(tables) => tables.map((table) => table.style.fontSize)") in ([""], [])
             flat = page.evaluate("""() => [...document.images].filter((image) =>
               Math.abs(image.width / image.height / (image.naturalWidth / image.naturalHeight) - 1) > 0.02).length""")
             assert flat == 0  # pictures keep their proportions
@@ -262,18 +264,11 @@ def test_nothing_is_wider_than_the_paper(name, browser, request):
 
 
 def test_page_numbers_that_never_settle_are_told(monkeypatch, tmp_path):
-    class Page:
-        def __getattr__(self, name):
-            return lambda *args, **options: b""
-
-        def eval_on_selector_all(self, *args):
-            return ["a"]
-
-    class Browser:
-        def new_page(self, **options):
-            return Page()
-
-    moving = iter(range(99))
-    monkeypatch.setattr(editions, "page_numbers", lambda made, places: {"a": next(moving)})
+    moving, printed_texts = iter(range(7, 99)), []
+    file = tmp_path / "page.html"
+    file.write_text(f'<span data-page="a">{printed.FILLER}</span>')
+    monkeypatch.setattr(editions, "_print_once", lambda *args: (printed_texts.append(file.read_text()) or b"", []))
+    monkeypatch.setattr(editions, "page_numbers", lambda made, places: {place: next(moving) for place in places})
     with pytest.raises(VbookError, match="still move after 3 printings"):
-        editions._print(Browser(), tmp_path / "x.html")
+        editions._print(None, file)
+    assert [re.search(r">(\d+)<", text)[1] for text in printed_texts] == [printed.FILLER, "7", "9"]

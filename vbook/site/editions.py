@@ -15,16 +15,16 @@ DRAFT = {"prefer_css_page_size": True, "print_background": True}
 PAPER = DRAFT | {"outline": True, "tagged": True}
 COLUMN = 642  # px between the margins of printed.css: 170 mm
 TRIES = 2  # of which the first should do: the contents are as long with their numbers as without
-FILL = """(numbers) => { for (const [place, number] of Object.entries(numbers))
-  document.querySelector(`[data-page="${CSS.escape(place)}"]`).textContent = number; }"""
+PAGE = re.compile(r'(?<=data-page=")([^"]*)">(\d+)')
 # What is wider than the column is set smaller, as a printer would; a browser would cut it off at the paper's edge.
 FIT = """() => {
   const LEAST = 6; // px: below that nobody could read it
   for (const box of document.querySelectorAll(".vbook-eq-math, .bd-article :is(table, p:has(> mjx-container))")) {
     const table = box.tagName === "TABLE";
     for (let turn = 0; turn < 3; turn++) { // a table's words break elsewhere when they are smaller
-      const [wide, room] = table ? [box.offsetWidth, box.parentElement.clientWidth] : [box.scrollWidth, box.clientWidth];
-      if (wide <= room) break;
+      const parts = [...box.getClientRects()].map((part) => part.width); // one for each column of the page that it goes through
+      const [wide, room] = table ? [Math.max(...parts), box.parentElement.clientWidth] : [box.scrollWidth, box.clientWidth];
+      if (wide <= room + 0.5) break;
       box.style.fontSize = `${Math.max(LEAST, parseFloat(getComputedStyle(box).fontSize) * room / wide)}px`;
     }
   }
@@ -76,23 +76,30 @@ def _built(site: Path) -> Path:
 
 def _print(browser, page_file: Path) -> tuple[bytes, list[str]]:
     """The PDF of a page, printed again until the numbers in its contents are those of the pages, and the page's headings."""
+    text = page_file.read_text(encoding="utf-8")
+    places = [place for place, _ in PAGE.findall(text)]
+    made, heads = _print_once(browser, page_file, DRAFT)
+    for _ in range(TRIES):
+        numbers = page_numbers(made, places)
+        paths.write_text(page_file, PAGE.sub(lambda found, numbers=numbers: f'{found[1]}">{numbers[found[1]]}', text))
+        made, heads = _print_once(browser, page_file, PAPER)
+        if page_numbers(made, places) == numbers:
+            return made, heads
+    raise VbookError(f"the page numbers in the contents still move after {TRIES + 1} printings")
+
+
+def _print_once(browser, page_file: Path, options: dict) -> tuple[bytes, list[str]]:
+    """The PDF of a page and its headings. The page is opened anew: printed twice, it would not break at the same places."""
     page = browser.new_page(viewport={"width": COLUMN, "height": COLUMN})
     try:
         page.emulate_media(media="print")
         page.goto(page_file.resolve().as_uri())
         page.evaluate("document.fonts.ready.then(() => null)")
         page.evaluate(FIT)
-        places = page.eval_on_selector_all("[data-page]", "nodes => nodes.map(node => node.dataset.page)")
-        numbers = page_numbers(page.pdf(**DRAFT), places)
-        for _ in range(TRIES):
-            page.evaluate(FILL, numbers)
-            made = page.pdf(**PAPER)
-            told, numbers = numbers, page_numbers(made, places)
-            if told == numbers:
-                return made, page.eval_on_selector_all("h1, h2, h3, h4, h5, h6", "nodes => nodes.map(node => node.textContent)")
+        heads = page.eval_on_selector_all("h1, h2, h3, h4, h5, h6", "nodes => nodes.map(node => node.textContent)")
+        return page.pdf(**options), heads
     finally:
         page.close()
-    raise VbookError(f"the page numbers in the contents still move after {TRIES + 1} printings")
 
 
 def page_numbers(made: bytes, places: list[str]) -> dict[str, int]:
@@ -118,11 +125,9 @@ def _describe(made: bytes, facts: dict, heads: list[str]):
     found = PdfReader(io.BytesIO(_steady(made)))
     book = PdfWriter(clone_from=found)
     book.pdf_header = found.pdf_header
-    book.metadata = None
     told = {"/Title": "title", "/Author": "authors", "/Subject": "subtitle", "/Creator": "made_by"}
-    book.add_metadata({name: facts[key] for name, key in told.items()})
-    if facts["day"]:
-        book.add_metadata({"/CreationDate": f"D:{facts['day'].replace('-', '')}000000Z"})
+    day = {"/CreationDate": f"D:{facts['day'].replace('-', '')}000000Z"} if facts["day"] else {}
+    book.metadata = {name: facts[key] for name, key in told.items()} | day  # in place of the browser's, which has its clock
     whole = {"".join(head.split()): " ".join(head.split()) for head in heads}
     for entry in _entries(book.root_object.get("/Outlines", {})):
         squeezed = "".join(entry["/Title"].split())
