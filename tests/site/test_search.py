@@ -55,7 +55,9 @@ def test_a_number_leads_to_its_equation(browser, built_site, serve, where):
     with visit(browser, f"{start}/search.html?q=2.57") as page:
         page.locator(LINKS).first.wait_for()
         assert page.locator(LINKS).first.inner_text() == "Equation (2.57)"
-        page.locator("#search-results li .vbook-hit-equation mjx-container").first.wait_for()
+        first = page.locator("#search-results li").first
+        first.locator(".vbook-hit-equation mjx-container").wait_for()
+        assert len(first.locator("p").inner_text()) > 20  # the sentence that leads to it
         page.locator(LINKS).first.click()
         page.wait_for_url("**/02-*.html#eq-2.57")
         assert page.locator("[id='eq-2.57']").is_visible()
@@ -113,6 +115,8 @@ def test_what_is_in_no_place_is_told(search):
     assert search.ask("") == ([], "")
     assert search.ask("2.9999") == ([], "Nothing found.")  # no near numbers
     assert search.ask("<b>") == ([], "Nothing found.")
+    assert search.ask("constructor") == ([], "Nothing found.")  # a word that each object of the script's language knows
+    assert search.ask("é" * 5000) == ([], "Nothing found.")
 
 
 def test_code_is_found_by_its_names_and_by_its_words(search):

@@ -24,6 +24,11 @@ SILENT = str.maketrans("", "", "\u2061\u2062\u2063\u2064\u200b")  # signs of Mat
 LOW = str.maketrans("0123456789+−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 HIGH = str.maketrans("0123456789+−=()inT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁱⁿᵀ")
 APART = frozenset("=≠<>≤≥≈∼∝→∈∣∥+−")
+NUMBERED = (
+    ("figure", "fig", FIGURE, vbook_caption),
+    ("algorithm", "alg", ALGORITHM, nodes.paragraph),
+    ("exercise", "ex", EXERCISE, nodes.paragraph),
+)
 CODE_ID = re.compile(r'id="(code-[\w.]+)"')
 DESCRIBED = 200  # characters at most, but for one long sentence
 TOLD = re.compile(r"(?<=[.:?!])\s+")  # between sentences
@@ -78,12 +83,10 @@ def _own(node: nodes.Element, skipped: tuple):
 
 
 def _numbered(node: nodes.Element, text: str):
-    if isinstance(node, vbook_caption) and (number := FIGURE.match(text)):
-        yield place("figure", f"fig-{number[1]}", f"Figure {number[1]}", text, label=number[1])
-    elif isinstance(node, nodes.paragraph):
-        for kind, at, pattern in (("algorithm", "alg", ALGORITHM), ("exercise", "ex", EXERCISE)):
-            if number := pattern.match(text):
-                yield place(kind, f"{at}-{number[1]}", f"{kind.title()} {number[1]}", text, label=number[1])
+    for kind, at, pattern, form in NUMBERED:
+        if isinstance(node, form) and (number := pattern.match(text)):
+            rest = text[number.end() :].lstrip(" .:")
+            yield place(kind, f"{at}-{number[1]}", f"{kind.title()} {number[1]}", rest, label=number[1])
 
 
 def _term(item: nodes.definition_list_item) -> dict:

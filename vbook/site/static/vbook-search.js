@@ -5,7 +5,7 @@
 const vbookSearch = (() => {
   const NUMBER = /^\p{N}+[a-z]?(?:\.[\p{L}\p{N}]+)*$/u; // of an equation or a section: found as it is or not at all
   const WORD = /\p{N}+\p{L}?(?:\.[\p{L}\p{N}]+)*|[\p{L}\p{M}]+[\p{L}\p{M}\p{N}]*/gu;
-  const SHORT = { eq: "equation", eqs: "equation", eqn: "equation", sec: "section", fig: "figure", alg: "algorithm", ex: "exercise", ch: "chapter" };
+  const SHORT = new Map(Object.entries({ eq: "equation", eqs: "equation", eqn: "equation", sec: "section", fig: "figure", alg: "algorithm", ex: "exercise", ch: "chapter" }));
   const EMPTY = new Set("a an and are as at be by for from in into is it its no not of on or that the their this to was with what".split(" "));
   const WEIGHT = { term: 1.3, section: 1, function: 0.8, figure: 0.7, algorithm: 0.8, exercise: 0.8, equation: 0.6 };
   const SHOWN = 20, AROUND = 90; // results at a time; characters to either side of what was found
@@ -16,7 +16,7 @@ const vbookSearch = (() => {
   const term = (word) => {
     const plain = word.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
     const one = plain.length > 3 ? plain.replace(/(?<![s'])s$/, "").replace(/is(e[drs]?|ing|ations?)$/, "iz$1") : plain;
-    return EMPTY.has(plain) ? null : SHORT[one] ?? one;
+    return EMPTY.has(plain) ? null : SHORT.get(one) ?? one;
   };
 
   const { pages, places } = globalThis.vbookPlaces;
@@ -39,7 +39,7 @@ const vbookSearch = (() => {
 
   // Who asks for figure 2.1 means the figure, not section 2.1
   function preference(wanted) {
-    const words = tokens(wanted).map(term), kind = words.some((word) => NUMBER.test(word)) && words.find((word) => word in WEIGHT);
+    const words = tokens(wanted).map(term), kind = words.some((word) => NUMBER.test(word)) && words.find((word) => Object.hasOwn(WEIGHT, word));
     return (id) => WEIGHT[places[id].kind] * (places[id].kind === kind ? 4 : 1);
   }
 
@@ -75,19 +75,19 @@ const vbookSearch = (() => {
 
   function shown(hit) {
     const one = places[hit.id], [file, page] = pages[one.page], found = new Set(hit.terms);
-    const title = element("a", excerptAll(one.title, found), { href: `${root}${file}#${one.at}` });
+    const title = element("a", marked(one.title, found), { href: `${root}${file}#${one.at}` });
     const item = element("li", [title]);
     if (one.title !== page) item.append(element("span", page, { class: "vbook-hit-page" }));
     const has = (text) => new Set(tokens(text).map(term).filter((word) => found.has(word))).size;
     const line = (one.code ?? "").split("\n").reduce((best, row) => (has(row) > has(best) ? row : best), "");
     const said = excerpt(one.text ?? "", found);
-    if (one.kind === "equation") item.append(equation(`${file}#${one.at}`));
-    else if (!said && line && !has(one.title)) item.append(element("p", element("code", line.trim())));
+    if (!said && line && !has(one.title)) item.append(element("p", element("code", line.trim())));
     else if (said || one.text) item.append(element("p", said ?? [one.text.slice(0, 2 * AROUND), one.text.length > 2 * AROUND ? " …" : ""]));
+    if (one.kind === "equation") item.append(equation(`${file}#${one.at}`));
     return item;
   }
 
-  const excerptAll = (text, found) => text.split(/([\p{L}\p{M}\p{N}.]+)/u).map((part) => (found.has(term(part)) ? element("mark", part) : part));
+  const marked = (text, found) => text.split(/([\p{L}\p{M}\p{N}.]+)/u).map((part) => (found.has(term(part)) ? element("mark", part) : part));
 
   // Typeset equations are many bytes: fetched when the first is shown
   let typeset = null;
