@@ -286,7 +286,7 @@ def _(ask, cases):
         "kept coordinates are lost: they come out as they went in": (1 - mask) * right,
     }
     y, _ = two(ask("couple", x, mask, net), "couple")
-    own_or_right(y, right, earlier(own), "y", wrong)
+    own_or_right(y, right, earlier(own), "y", wrong, given=x)
 
 
 @check("couple", "The logarithm of the Jacobian's determinant, one number for each image", 3)
@@ -365,7 +365,7 @@ def undoing(ask, cases, scales: float):
         "this is y: nothing happened": y,
     }
     got = numbers(ask("uncouple", y, mask, net), "x")
-    own_or_right(got, x.astype(float), earlier(own), "x", wrong)
+    own_or_right(got, x.astype(float), earlier(own), "x", wrong, given=y)
 
 
 @check("uncouple", "Back from a layer that only shifts", 1)
@@ -414,7 +414,7 @@ def _(ask, cases):
         "every layer has its own network": forwards(x, masks, nets[:1] * 4)[0],
     }
     z, _ = two(ask("encode", *case), "encode")
-    own_or_right(z, right, earlier(lambda: own_forwards(ask, *case)[0]), "z", wrong)
+    own_or_right(z, right, earlier(lambda: own_forwards(ask, *case)[0]), "z", wrong, given=x)
 
 
 @check("encode", "The log-determinant of the whole way", 3)
@@ -472,7 +472,7 @@ def going_back(ask, cases, layers):
         "this is the way forwards": forwards(z, masks, nets)[0],
     }
     got = numbers(ask("decode", z, masks, nets), "x")
-    own_or_right(got, x.astype(float), earlier(own), "x", wrong if layers > 1 else {})
+    own_or_right(got, x.astype(float), earlier(own), "x", wrong if layers > 1 else {}, given=z)
 
 
 @check("decode", "Back through a single layer", 1)

@@ -38,6 +38,7 @@ def write(folder, *results: Graded):
     report.marked(master, [one.student for one in results], path)
     by_hand = {one.student: report.write_pages(master, one, path) for one in results}
     path.write_text(as_csv(master, list(results), True, by_hand))
+    return by_hand
 
 
 def mark(folder, *changes: tuple[str, str]):
@@ -96,6 +97,34 @@ def test_a_mark_is_for_the_answer_that_it_was_given_for(folder):
     text = (folder / "by-hand" / "ada" / "A1.md").read_text()
     assert "## question-bound: __ of 4" in text and text.count(": __ of") == 1
     assert row(folder)[BY_HAND] == "" and f"{HAND} more points" in (folder / "feedback" / "ada" / "A1.md").read_text()
+
+
+def test_what_a_teacher_or_an_editor_makes_of_a_text_costs_no_mark(folder):
+    """A note in the answer, as on paper, and other signs for the same, as an editor may set them on saving."""
+    mark_all(folder)
+    path = folder / "by-hand" / "ada" / "A1.md"
+    noted = path.read_text().replace("> My answer.", "> My answer. [good -- JT]", 1).replace("> ", ">")
+    path.write_text(noted)
+    by_hand = write(folder, result(ANSWER))
+    assert path.read_text() == noted and "[good -- JT]" in noted and ": __ of" not in noted
+    assert row(folder)[BY_HAND] == f"{HAND}" and report.reopened(handin.master(), result(ANSWER), by_hand["ada"]) == []
+
+
+def test_a_mark_of_an_earlier_text_is_told(folder):
+    mark_all(folder)
+    changed = result(ANSWER)
+    changed.answers["question-bound"] = "Another answer."
+    by_hand = write(folder, changed)
+    said = "question-bound is open again: its text is another than the one that had 4 of 4"
+    assert report.reopened(handin.master(), changed, by_hand["ada"]) == [said]
+
+
+def test_a_sheet_of_before_without_fingerprints_keeps_its_marks(folder):
+    mark_all(folder)
+    path = folder / "by-hand" / "ada" / "A1.md"
+    path.write_text(re.sub(r"(?m)^(\*\*Answer\*\*) \(\w{8}\)$", r"\1", path.read_text()))
+    write(folder, result(ANSWER))
+    assert ": __ of" not in path.read_text() and row(folder)[BY_HAND] == f"{HAND}"
 
 
 @pytest.mark.parametrize("written", ["5", "-1", "two", "nan", "inf", "1 2"])
@@ -157,7 +186,7 @@ def test_a_heading_that_cant_be_read_is_named_before_anything_is_written(folder,
 def test_without_its_lines_no_comment_can_be_told_from_the_guide(folder, line):
     """Else the model answer would go to the student, or the comment be lost."""
     path = folder / "by-hand" / "ada" / "A1.md"
-    path.write_text(path.read_text().replace(f"\n{line}\n", f"\n{line} Good.\n", 1))
+    path.write_text(re.sub(rf"(?m)^{re.escape(line)}( \(\w+\))?$", f"{line} (Good.)", path.read_text(), count=1))
     with pytest.raises(VbookError, match=re.escape(f"question-autoencoder: can't find the line '{line}'")):
         write(folder, result(ANSWER))
 

@@ -23,7 +23,7 @@ def test_a_table_loses_no_student(capsys, tmp_path):
     before = (tmp_path / "A1.csv").read_bytes()
     (tmp_path / "in" / "bob").rmdir()
     code, _, err = grade(capsys, tmp_path, "eve")
-    assert code == 2 and "1 who would be lost" in err and ": bob; name another" in err
+    assert code == 2 and "1 who would be lost" in err and ": bob; put their folders back" in err
     assert (tmp_path / "A1.csv").read_bytes() == before
     assert grade(capsys, tmp_path, "bob")[0] == 0
     for text in ("names\nada\n", "my notes\n", "student,by machine\n", '"' + "a" * 200_000):

@@ -60,7 +60,7 @@ def test_a_bad_mark_saved_meanwhile_leaves_one_grade_open_and_the_sheet_as_it_is
     meanwhile(monkeypatch, "ada", lambda: change(sheet, old, new))
     code, out, err = grade(capsys, tmp_path)
     assert code == 2 and f"vbook: bob: {sheet}: question-" in err and words in err
-    assert "1 of 3 without a grade, their pages as they were before: bob; mend" in err and "the table: " in out
+    assert "1 of 3 whose marks or pages are in trouble, left as they were: bob; mend" in err and "the table: " in out
     found = rows(tmp_path)
     assert list(found) == ["ada", "bob", "eve"] and graded(found["ada"]) and graded(found["eve"]) and not graded(found["bob"])
     assert found["bob"]["by machine"] == found["eve"]["by machine"] and words in found["bob"]["incidents"]
@@ -71,7 +71,7 @@ def test_pages_that_cant_be_written_are_one_student_s_trouble(capsys, tmp_path):
     grade(capsys, tmp_path, "ada")
     (tmp_path / "feedback" / "bob").touch()
     code, _, err = grade(capsys, tmp_path, "bob", "eve")
-    assert code == 2 and f"bob: File exists: {tmp_path / 'feedback' / 'bob'}\n" in err and "1 of 3 without a grade" in err
+    assert code == 2 and f"bob: File exists: {tmp_path / 'feedback' / 'bob'}\n" in err and "1 of 3 whose marks" in err
     assert list(rows(tmp_path)) == ["ada", "bob", "eve"] and (tmp_path / "feedback" / "eve" / "A1.md").is_file()
 
 
@@ -144,7 +144,7 @@ def test_a_row_without_a_name_is_told(capsys, tmp_path):
     with (tmp_path / "A1.csv").open("a") as file:
         file.write(",71\n")
     code, _, err = grade(capsys, tmp_path)
-    assert code == 2 and "no folder now: a row without a name; name another" in err
+    assert code == 2 and "no folder now: a row without a name; put their folders back" in err
 
 
 def test_a_row_written_meanwhile_is_not_lost(capsys, monkeypatch, tmp_path):

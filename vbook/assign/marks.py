@@ -1,5 +1,6 @@
 """Marks that a teacher writes into the sheets of ``by-hand/``: read back when the assignment is graded again."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,17 @@ _HEAD = re.compile(r"^## (\S+): (.*?) of (\d+)\s*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Mark:
-    """``points`` for one answer (None: not marked yet), what the student is told, and the answer that they were given for."""
+    """``points`` for one answer (None: not marked yet) and what the student is told.
+
+    ``answer`` is the text as the sheet shows it, with what the teacher has written into it; ``of`` tells which text of the
+    student's it is; ``earlier`` are points that an earlier text had.
+    """
 
     points: float | None
     comment: str
     answer: str
+    of: str = ""
+    earlier: float | None = None
 
 
 def head(question: str, points: float | None, out_of: int) -> str:
@@ -42,6 +49,15 @@ def quoted(answer: str) -> str:
     """
     lines = (answer.strip() or "(nothing)").replace("<", "&lt;").splitlines()
     return "\n".join("> {}".format(_CONTROL.sub("", line)).rstrip() for line in lines)
+
+
+def fingerprint(answer: str) -> str:
+    """Tells one text of a student's from another, whatever a teacher or an editor makes of its quotation.
+
+    >>> fingerprint(" a"), fingerprint("b")
+    ('ca978112', '3e23e816')
+    """
+    return hashlib.sha256(answer.strip().encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def marks(master: Master, sheet: Path) -> dict[str, Mark]:
@@ -83,18 +99,14 @@ def _mark(text: str, parts: list[tuple[str, int, str]], question: str, out_of: i
     points, found = _points(written, out_of, where), []
     if points is not None and denominator != out_of:
         raise VbookError(f"{where}: {written} of {denominator}, but it has {out_of} points; write the mark as one of {out_of}")
+    of = ""
     for line in (ANSWER, COMMENT, GUIDE):
-        before, there, rest = _line(line, rest)
-        if not there:
+        match = re.search(rf"^{re.escape(line)}( \([0-9a-f]{{8}}\))?[ \t]*$", rest, re.MULTILINE)
+        if not match:
             raise VbookError(f"{where}: can't find the line {line!r} in its place; put it back, it says where a comment ends")
-        found.append(before.strip())
-    return Mark(points, found[2], found[1])
-
-
-def _line(line: str, text: str) -> tuple[str, bool, str]:
-    """``text`` before the first ``line``, whether there is one, and ``text`` behind it; spaces at its end don't count."""
-    match = re.search(rf"^{re.escape(line)}[ \t]*$", text, re.MULTILINE)
-    return (text[: match.start()], True, text[match.end() :]) if match else (text, False, "")
+        found.append(rest[: match.start()].strip())
+        rest, of = rest[match.end() :], of or (match[1] or "").strip(" ()")
+    return Mark(points, found[2], found[1], of)
 
 
 def _points(written: str, out_of: int, where: str) -> float | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from vbook import paths
 from vbook.assign.answers import asked, titles
 from vbook.assign.grading import NOTHING, Graded, Outcome
-from vbook.assign.marks import ANSWER, COMMENT, GUIDE, Mark, given, head, marks, quoted
+from vbook.assign.marks import ANSWER, COMMENT, GUIDE, Mark, fingerprint, given, head, marks, quoted
 from vbook.assign.master import Master, graded
 from vbook.assign.words import named
 
@@ -45,14 +45,16 @@ def feedback(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
 
 
 def sheet(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
-    """A student's texts between the questions and the master's answers and marks, for the teacher alone. Marks stay."""
+    """A student's texts between the questions and the master's answers and marks, for the teacher alone. Marks stay, and so does
+    what the teacher has written into a text."""
     model, texts = {known["grade_id"]: cell["source"] for cell, known in graded(master.notebook)}, asked(master)
     lines = [f"# {master.name}, by hand (for teachers only)", ""]
     lines += [f"The notebook, with its pictures: `{named(one.path)}`", ""] if one.path else []
     for question, out_of in master.questions.items():
-        mark = by_hand.get(question, Mark(None, "", ""))
+        answer = one.answers.get(question, "")
+        mark = by_hand.get(question, Mark(None, "", quoted(answer)))
         lines += [head(question, mark.points, out_of), "", texts[question], ""]
-        lines += [ANSWER, "", quoted(one.answers.get(question, "")), ""]
+        lines += [f"{ANSWER} ({fingerprint(answer)})", "", mark.answer, ""]
         lines += [COMMENT, "", *([mark.comment, ""] if mark.comment else []), GUIDE, "", model[question], ""]
     return "\n".join(lines)
 
@@ -66,8 +68,8 @@ def write_pages(master: Master, one: Graded, path: Path) -> dict[str, Mark]:
     """Beside the table ``path``, ``feedback/<student>/<name>.md`` and ``by-hand/<student>/<name>.md``; the marks that count.
 
     A mark in the sheet, which is read now, for a teacher may mark while others are graded, counts for the answer that it was
-    given for: where the answer is another one now, it is open again. Where there is none in a notebook that could be read, the
-    mark is 0, unless the teacher gave another.
+    given for: where the answer is another one now, it is open again, and ``earlier`` says what it was. Where there is none in a
+    notebook that could be read, the mark is 0, unless the teacher gave another.
     """
     counting = _still(master, one, marks(master, _sheet(master, one.student, path)))
     paths.write_text(path.parent / FEEDBACK / one.student / f"{master.name}.md", feedback(master, one, counting))
@@ -85,10 +87,20 @@ def _still(master: Master, one: Graded, by_hand: dict[str, Mark]) -> dict[str, M
     found = {}
     for question in master.questions:
         answer, mark = one.answers.get(question, ""), by_hand.get(question, Mark(None, "", ""))
-        points = mark.points if mark.answer == quoted(answer) else None
-        nothing = points is None and question in one.answers and not answer.strip()
-        found[question] = replace(mark, points=0.0 if nothing else points)
+        if mark.of != fingerprint(answer) and mark.answer != quoted(answer):  # sheets of before had no fingerprints
+            mark = Mark(None, mark.comment, quoted(answer), earlier=mark.points)
+        nothing = mark.points is None and question in one.answers and not answer.strip()
+        found[question] = replace(mark, points=0.0) if nothing else mark
     return found
+
+
+def reopened(master: Master, one: Graded, counting: dict[str, Mark]) -> list[str]:
+    """What to tell the teacher of marks that were given for another text than the notebook has now."""
+    return [
+        f"{question} is open again: its text is another than the one that had {mark.earlier:g} of {master.questions[question]}"
+        for question, mark in counting.items()
+        if mark.earlier is not None and one.answers.get(question, "").strip()
+    ]
 
 
 def _line(outcome: Outcome) -> str:

@@ -80,7 +80,8 @@ def agreed(master: Master, students: list[str], path: Path, seed: str) -> str | 
     whose = _whose(rows, students)
     if lost := [clean(row[0], 60) or "a row without a name" for row, student in zip(rows, whose, strict=True) if student is None]:
         raise VbookError(
-            f"{path} has {len(lost)} who would be lost, for they have no folder now: {_some(lost)}; name another --csv"
+            f"{path} has {len(lost)} who would be lost, for they have no folder now: {_some(lost)}; put their folders back, "
+            "delete rows that are no student's, or name another --csv in the same folder, where the marks lie"
         )
     made = {row[heads.index(_SEED)] for row in rows if _SEED in heads} - {""}
     if made and not seed:

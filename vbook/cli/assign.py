@@ -86,7 +86,7 @@ def grade_assignment(
         raise VbookError(f"{changed}; this was written there while the grading ran, so the new table is {path}")
     if left:
         raise VbookError(
-            f"{len(left)} of {len(students)} without a grade, their pages as they were before: {', '.join(left)}; "
+            f"{len(left)} of {len(students)} whose marks or pages are in trouble, left as they were: {', '.join(left)}; "
             "mend what is said of each above, and give the command again"
         )
 
@@ -94,7 +94,7 @@ def grade_assignment(
 def _graded(master, folder: Path, path: Path, seed: str, unsafe: bool, students: int) -> tuple[list, dict, list[str]]:
     """Grade, and write the pages beside the table ``path``: results, marks by student, names of those whose pages can't be."""
     from vbook.assign.grading import grade_all
-    from vbook.assign.report import write_pages
+    from vbook.assign.report import reopened, write_pages
     from vbook.assign.words import named
 
     total = sum(master.tasks.values())
@@ -103,6 +103,8 @@ def _graded(master, folder: Path, path: Path, seed: str, unsafe: bool, students:
         for one in grade_all(master, folder, seed, unsafe):
             try:
                 by_hand[one.student] = write_pages(master, one, path)
+                for said in reopened(master, one, by_hand[one.student]):
+                    _say(f"{named(one.student)}: {said}")
             except (VbookError, OSError) as error:
                 if isinstance(error, OSError) and error.errno in _FULL:
                     raise
