@@ -59,10 +59,14 @@ def walk_through(page):
     )
 
 
-def serious_findings(page) -> list[str]:
-    """What axe finds serious or critical on the page, as ``rule: element``."""
+OF_COLOURS = ["color-contrast", "link-in-text-block"]  # axe's rules that look at colours
+
+
+def serious_findings(page, only: list[str] | None = None) -> list[str]:
+    """What axe finds serious or critical on the page, as ``rule: element``; by the rules ``only``, if given."""
     page.evaluate((vendor.modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    options = {"resultTypes": ["violations"]} | ({"runOnly": only} if only else {})
+    found = page.evaluate("(options) => axe.run(document, options)", options)["violations"]
     grave = [rule for rule in found if rule["impact"] in ("serious", "critical")]
     return [f"{rule['id']}: {node['html'][:160]} {node['failureSummary'][:300]}" for rule in grave for node in rule["nodes"]]
 
