@@ -101,7 +101,7 @@ pdf zip: build ## the built book as one file: _build/vbook.pdf, or _build/vbook.
 	$(VBOOK) edition $@
 
 publish: book pdf zip ## all that is published, in _build/public: the site with its PDF and its archive
-	rm -rf _build/public && cp -r _build/html _build/public && rm -f _build/public/.vbook-site.json && cp _build/vbook.pdf _build/vbook.zip _build/public
+	rm -rf _build/public && cp -r _build/html _build/public && rm -f _build/public/.vbook-site.json _build/public/.edition.html && cp _build/vbook.pdf _build/vbook.zip _build/public
 
 links: $(READY) ## do the links that lead out of the book still lead somewhere? (needs the network)
 	$(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links

@@ -83,6 +83,7 @@ def test_the_way_to_logits_and_back():
     logits = to_logits()
     assert torch.allclose(logits.inv(logits(v)), v, atol=1e-8)
     assert torch.equal(levels_of(logits(v)), v.floor())
+    assert logits(v[:1]).item() == pytest.approx(math.log(0.5e-5 / (1 - 0.5e-5)))  # α is 1e-5
     y = ALPHA / 2 + (1 - ALPHA) * v / 256
     by_hand = -math.log(256) + math.log(1 - ALPHA) - y.log() - (1 - y).log()
     assert torch.allclose(logits.log_abs_det_jacobian(v, logits(v)), by_hand, atol=1e-9)

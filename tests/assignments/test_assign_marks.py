@@ -117,6 +117,17 @@ def test_a_mark_of_an_earlier_text_is_told(folder):
     by_hand = write(folder, changed)
     said = "question-bound is open again: its text is another than the one that had 4 of 4"
     assert report.reopened(handin.master(), changed, by_hand["ada"]) == [said]
+    assert "marked here before, with 4.)" in (folder / "by-hand" / "ada" / "A1.md").read_text()
+
+
+def test_a_text_that_is_gone_is_open_and_no_silent_0(folder):
+    mark_all(folder)
+    changed = result(ANSWER)
+    changed.answers["question-bound"] = ""
+    by_hand = write(folder, changed)
+    assert report.reopened(handin.master(), changed, by_hand["ada"]) and row(folder)[BY_HAND] == ""
+    changed.answers.clear()  # a notebook that can't be read: its marks wait, and nothing is said
+    assert report.reopened(handin.master(), changed, write(folder, changed)["ada"]) == []
 
 
 def test_a_sheet_of_before_without_fingerprints_keeps_its_marks(folder):

@@ -19,7 +19,7 @@ def test_the_generator_has_its_layers_in_order():
     assert [(layer.in_features, layer.out_features) for layer in net if isinstance(layer, nn.Linear)] == [
         (3, 5), (5, 7), (7, 9), (9, 4)]  # fmt: skip
     assert {layer.negative_slope for layer in net if isinstance(layer, nn.LeakyReLU)} == {0.0}
-    assert {layer.negative_slope for layer in generator_net(3, (5,), 4) if isinstance(layer, nn.LeakyReLU)} == {SLOPE}
+    assert {layer.negative_slope for layer in generator_net(3, (5,), 4) if isinstance(layer, nn.LeakyReLU)} == {0.2}
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (2, 3, 4)])

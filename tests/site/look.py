@@ -8,7 +8,7 @@ from vbook.site import vendor
 
 def pages(site: Path) -> list[str]:
     """The addresses of a site's pages, from its folder; the front door, which only leads on, is not one."""
-    files = (file for file in site.rglob("*.html") if "_static" not in file.parts and file != site / "index.html")
+    files = (file for file in site.rglob("[!.]*.html") if "_static" not in file.parts and file != site / "index.html")
     return sorted(file.relative_to(site).as_posix() for file in files)
 
 

@@ -65,9 +65,47 @@ def test_no_copy_button_lies_on_a_phones_code_nor_on_any_output(phone, browser, 
         assert cell.locator(".cell_output .copybtn").count() == 0
 
 
+LAST = """(line) => [...document.querySelectorAll(".bd-article section > :is(h2, h3)")]
+  .filter((one) => one.getBoundingClientRect().top <= line).at(-1)?.closest("section").id ?? null"""
+MARKED = "() => [...document.querySelectorAll('.bd-sidebar-secondary a.active')].map((one) => one.hash.slice(1))"
+
+
+@pytest.mark.parametrize("name", ["chapters/02-variational-autoencoders", "book/notation"])
+def test_the_list_of_contents_marks_what_is_read(browser, built_site, serve, name):
+    with visit(browser, f"{serve(built_site)}/{name}.html") as page:
+        page.wait_for_function("() => window.bootstrap")  # the theme's scripts are there, too
+        for key, times in (("PageDown", 12), ("PageDown", 3), ("End", 1)):
+            for _ in range(times):
+                page.keyboard.press(key)
+                page.wait_for_timeout(60)
+            page.wait_for_timeout(600)
+            line = page.evaluate("innerHeight + scrollY >= document.documentElement.scrollHeight - 2 ? innerHeight : 110")
+            assert page.evaluate(MARKED)[-1:] == [page.evaluate(LAST, line)]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_link_arrives_at_its_section(browser, built_site, serve, width):
+    """Also where what stands before it is laid out on the way."""
+    address = f"{serve(built_site)}/chapters/02-variational-autoencoders.html"
+    with visit(browser, address, width) as page:
+        places = page.eval_on_selector_all(".bd-article section section", "(all) => all.map((one) => one.id)")
+        missed = {}
+        for place in places[3:-1:6]:  # to the last one a page can't scroll
+            page.evaluate("(place) => { location.hash = place; }", place)
+            page.wait_for_timeout(900)
+            top = page.evaluate("(place) => document.getElementById(place).firstElementChild.getBoundingClientRect().top", place)
+            if not 48 <= top <= 160:
+                missed[place] = top
+    assert len(places) > 50 and not missed, missed
+    for place in ("sec-2.5.4", "sec-2.D.2.2"):
+        with visit(browser, f"{address}#{place}", width) as page:
+            page.wait_for_timeout(1500)
+            assert 48 <= page.evaluate("(place) => document.getElementById(place).getBoundingClientRect().top", place) <= 160
+
+
 def test_the_list_of_contents_follows_the_reader(browser, built_site, serve):
     with visit(browser, f"{serve(built_site)}/chapters/02-variational-autoencoders.html") as page:
-        page.wait_for_function("() => window.bootstrap")  # the theme's scripts, which name the active link
+        page.wait_for_function("() => window.bootstrap")
         page.evaluate("document.getElementById('sec-2.12').scrollIntoView()")
         page.wait_for_function(
             """() => {

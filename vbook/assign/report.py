@@ -53,7 +53,9 @@ def sheet(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
     for question, out_of in master.questions.items():
         answer = one.answers.get(question, "")
         mark = by_hand.get(question, Mark(None, "", quoted(answer)))
-        lines += [head(question, mark.points, out_of), "", texts[question], ""]
+        lines += [head(question, mark.points, out_of), ""]
+        lines += [f"(Another text was marked here before, with {mark.earlier:g}.)", ""] if mark.earlier is not None else []
+        lines += [texts[question], ""]
         lines += [f"{ANSWER} ({fingerprint(answer)})", "", mark.answer, ""]
         lines += [COMMENT, "", *([mark.comment, ""] if mark.comment else []), GUIDE, "", model[question], ""]
     return "\n".join(lines)
@@ -68,8 +70,8 @@ def write_pages(master: Master, one: Graded, path: Path) -> dict[str, Mark]:
     """Beside the table ``path``, ``feedback/<student>/<name>.md`` and ``by-hand/<student>/<name>.md``; the marks that count.
 
     A mark in the sheet, which is read now, for a teacher may mark while others are graded, counts for the answer that it was
-    given for: where the answer is another one now, it is open again, and ``earlier`` says what it was. Where there is none in a
-    notebook that could be read, the mark is 0, unless the teacher gave another.
+    given for: where the answer is another one now, or none, it is open again, and ``earlier`` says what it was. Where there never
+    was one in a notebook that could be read, the mark is 0, unless the teacher gave another.
     """
     counting = _still(master, one, marks(master, _sheet(master, one.student, path)))
     paths.write_text(path.parent / FEEDBACK / one.student / f"{master.name}.md", feedback(master, one, counting))
@@ -89,7 +91,7 @@ def _still(master: Master, one: Graded, by_hand: dict[str, Mark]) -> dict[str, M
         answer, mark = one.answers.get(question, ""), by_hand.get(question, Mark(None, "", ""))
         if mark.of != fingerprint(answer) and mark.answer != quoted(answer):  # sheets of before had no fingerprints
             mark = Mark(None, mark.comment, quoted(answer), earlier=mark.points)
-        nothing = mark.points is None and question in one.answers and not answer.strip()
+        nothing = mark.points is None and not mark.earlier and question in one.answers and not answer.strip()
         found[question] = replace(mark, points=0.0) if nothing else mark
     return found
 
@@ -99,7 +101,7 @@ def reopened(master: Master, one: Graded, counting: dict[str, Mark]) -> list[str
     return [
         f"{question} is open again: its text is another than the one that had {mark.earlier:g} of {master.questions[question]}"
         for question, mark in counting.items()
-        if mark.earlier is not None and one.answers.get(question, "").strip()
+        if mark.earlier is not None and question in one.answers
     ]
 
 

@@ -10,6 +10,7 @@ from vbook import paths
 from vbook.errors import VbookError
 from vbook.site.cover import read_facts
 from vbook.site.printed import single_page
+from vbook.site.state import SINGLE
 
 DRAFT = {"prefer_css_page_size": True, "print_background": True}
 PAPER = DRAFT | {"outline": True, "tagged": True}
@@ -56,7 +57,7 @@ def print_book(site: Path, out: Path, browser=None) -> Path:
     """
     from vbook.bench.browsers import with_browser
 
-    page_file = _built(site) / ".edition.html"
+    page_file = _built(site) / SINGLE
     facts = read_facts(site)
     paths.write_text(page_file, single_page(site, facts))
     try:

@@ -112,7 +112,7 @@ def _error(entry: dict, text: str) -> str:
 def _mark(soup, slug: str, number: int):
     mark = soup.new_tag("sup", attrs={"class": "edition-mark"})
     link = soup.new_tag("a", attrs={"href": f"#{slug}--from-{number}"})
-    link.string = str(number)
+    link.string = f"[{number}]"  # a bare number behind a number would be read as its power
     mark.append(link)
     return mark
 

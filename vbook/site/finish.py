@@ -30,6 +30,7 @@ LATER = re.compile(r'<script defer src="([^"]*/scripts/(?:bootstrap|pydata-sphin
 HANDLER = re.compile(r"""(<[a-z][^<>]*?)\s+on[a-z]+\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
 PLAIN = re.compile(r'<span class="[npow]">([^<]*)</span>')  # names, punctuation, operators, blanks: most of a page of code
 LONG_WORD = re.compile(r'(?<=<span class="pre">)[^<]{10,}(?=</span>)')  # of code in a line of text
+OPTION = re.compile(r'(?<=<span class="pre">)--[\w-]+')  # of a command: never broken behind its hyphens
 JOINT = re.compile(r"(?<=\w[._(/])(?=\w)")  # where it may break
 FORMULA = re.compile(r"<mjx-[^>]*>")  # most tags of a page: they go without quotes where HTML needs none
 QUOTED = re.compile(r"=\"([\w.-]+)\"")
@@ -57,6 +58,7 @@ ICON_FONTS = re.compile(r"@font-face\s*\{[^{}]*fontawesome[^{}]*\}")
 ICON = r"\.fa(?:[brs]|-[-\w]+)?(?:::?before)?"
 ICON_RULES = re.compile(rf"(?:(?<=[}}/])|^)\s*{ICON}(?:\s*,\s*{ICON})*\s*\{{[^{{}}]*\}}")
 MARGINS = re.compile(r"""\[(?:"[\w-]+",)*"margin"(?:,"[\w-]+")*\](?=\.forEach)""")
+FOLLOWING = '"#pst-page-toc-nav"'
 TAB_STOPS = re.compile(r"""document\.querySelectorAll\(\["pre",[^\]]*\]\.join\(", "\)\)""")
 FAVICON = (
     "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
@@ -96,6 +98,7 @@ def finish_page(page: str, code: frozenset[str] = frozenset()) -> str:
     scripts = [match[0] for match in SCRIPT.finditer(page)]
     markup = [PLAIN.sub(r"\1", _without_handlers(part)) for part in parts[::3]]
     markup = [LONG_WORD.sub(lambda word: JOINT.sub("<wbr>", word[0]), part) for part in markup]
+    markup = [OPTION.sub(r'<span class="option">\g<0></span>', part) for part in markup]
     markup = [link_imports(part, code, f"../{PAGE}") for part in markup]
     markup = [part.replace(' jax="CHTML" style="position: relative;"', ' jax="CHTML"') for part in markup]
     markup = [FORMULA.sub(lambda tag: QUOTED.sub(r"=\1", tag[0]), part) for part in markup]
@@ -132,12 +135,13 @@ def calm(script: str) -> str:
     """One of the themes' scripts without its searches through all of a long page, which take it seconds.
 
     Boxes to scroll are measured and written by turns: ``vbook.js`` gives such boxes their tab stops. What stands in the margin,
-    so that the list of contents makes room, is looked for under 28 names: here it has one.
+    so that the list of contents makes room, is looked for under 28 names: here it has one. Which entry of that list is marked,
+    ``vbook.js`` says: the theme's way misses what a reader passes in one step.
 
     >>> calm('document.querySelectorAll(["pre",".x"].join(", ")).forEach(f)'), calm('["sidenote","margin"].forEach(f)')
     ('[].forEach(f)', '["margin"].forEach(f)')
     """
-    return MARGINS.sub('["margin"]', TAB_STOPS.sub("[]", script))
+    return MARGINS.sub('["margin"]', TAB_STOPS.sub("[]", script)).replace(FOLLOWING, '"#nobody"')
 
 
 def finish(outdir: Path, root: str) -> None:

@@ -90,13 +90,17 @@ def _numbered(node: nodes.Element, text: str):
 
 
 def _term(item: nodes.definition_list_item) -> dict:
-    return place("term", item[0]["ids"][0], _words(item[0]), _words(item[-1]))
+    """A term, whose other names are its initials, what its definition has in italics, and an abbreviation at its beginning."""
+    title, definition = _words(item[0]), item[-1]
+    initials = "".join(word[0] for word in re.split(r"[ –-]", title)).upper()
+    names = [node.astext() for node in definition.findall(nodes.emphasis)] + re.findall(r"\b[A-Z]{2,}\b", _words(definition)[:12])
+    return place("term", item[0]["ids"][0], title, _words(definition)) | {"names": " ".join([initials, *names])}
 
 
 def _function(row: nodes.row):
     for mark in row[0].findall(nodes.raw):
         if name := CODE_ID.search(mark.astext()):
-            yield place("function", name[1], _words(row[0]), _words(row[1]))
+            yield place("function", name[1], _words(row[0]), _words(row[1])) | {"names": name[1].removeprefix("code-")}
 
 
 def place(kind: str, at: str, title: str, text: str, code: str = "", label: str = "") -> dict:
@@ -192,7 +196,9 @@ def plain(formula: str) -> str:
 def _set(text: str, signs: dict[int, int], before: str = "") -> str:
     """The text in small signs, below or above the line, or as it is, after ``before``, where Unicode lacks one of them."""
     text = text.replace(" ", "")
-    return text.translate(signs) if all(ord(sign) in signs for sign in text) else before + text
+    if all(ord(sign) in signs for sign in text):
+        return text.translate(signs)
+    return f"{before}({text})" if before and len(text) > 1 else before + text
 
 
 def _line(node: ElementTree.Element) -> str:

@@ -8,12 +8,14 @@ from pathlib import Path
 from vbook import paths
 
 STATE = ".vbook-site.json"
+SINGLE = ".edition.html"  # the page that is printed, in the site while it is
 SOURCES = ("_config.yml", "_toc.yml", "book", "chapters", "vbook", "pyproject.toml", "package-lock.json")
 
 
 def site_files(out: Path) -> list[Path]:
-    """All in the site but its folders and its own state."""
-    return sorted(file for file in out.rglob("*") if (file.is_symlink() or not file.is_dir()) and file != out / STATE)
+    """All in the site but its folders, its own state, and what a printing that was killed has left."""
+    ours = (out / STATE, out / SINGLE)
+    return sorted(file for file in out.rglob("*") if (file.is_symlink() or not file.is_dir()) and file not in ours)
 
 
 def inventory(out: Path) -> dict[str, list[int]]:

@@ -4,10 +4,10 @@
 
 const vbookSearch = (() => {
   const NUMBER = /^\p{N}+[a-z]?(?:\.[\p{L}\p{N}]+)*$/u; // of an equation or a section: found as it is or not at all
-  const WORD = /\p{N}+\p{L}?(?:\.[\p{L}\p{N}]+)*|[\p{L}\p{M}]+[\p{L}\p{M}\p{N}]*/gu;
+  const WORD = /\p{N}+\p{L}?(?:\.[\p{L}\p{N}]+)*|[\p{L}\p{M}]+/gu;
   const SHORT = new Map(Object.entries({ eq: "equation", eqs: "equation", eqn: "equation", sec: "section", fig: "figure", alg: "algorithm", ex: "exercise", ch: "chapter" }));
-  const EMPTY = new Set("a an and are as at be by for from in into is it its no not of on or that the their this to was with what".split(" "));
-  const WEIGHT = { term: 1.3, section: 1, function: 0.8, figure: 0.7, algorithm: 0.8, exercise: 0.8, equation: 0.6 };
+  const EMPTY = new Set("a an and are as at be by do does for from how i in into is it its no not of on or that the their this to was with what".split(" "));
+  const WEIGHT = { term: 1.8, section: 1, function: 0.7, figure: 0.7, algorithm: 0.8, exercise: 0.8, equation: 0.6 };
   const SHOWN = 20, AROUND = 90; // results at a time; characters to either side of what was found
   const root = document.documentElement.dataset.content_root ?? "./";
 
@@ -15,27 +15,38 @@ const vbookSearch = (() => {
   // One form for a word's forms: case, accents, a plural's s, British and American endings
   const term = (word) => {
     const plain = word.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-    const one = plain.length > 3 ? plain.replace(/(?<![s'])s$/, "").replace(/is(e[drs]?|ing|ations?)$/, "iz$1") : plain;
+    const one = plain.length > 3 ? plain.replace(/(?<![s'])s$/, "").replace(/is(e[drs]?|ing|ations?)$/, "iz$1").replace(/our$/, "or") : plain;
     return EMPTY.has(plain) ? null : SHORT.get(one) ?? one;
   };
 
   const { pages, places } = globalThis.vbookPlaces;
   const index = new MiniSearch({
-    fields: ["label", "title", "kind", "text", "code"],
+    fields: ["label", "title", "names", "kind", "text", "code"],
     idField: "id",
     tokenize: tokens,
     processTerm: term,
     searchOptions: {
-      boost: { label: 8, title: 4, kind: 0.2, code: 0.3 },
+      boost: { label: 8, title: 4, names: 6, kind: 0.2, code: 0.3 },
       combineWith: "AND",
       prefix: (word) => word.length > 1 && !NUMBER.test(word),
-      fuzzy: (word) => (word.length > 3 && !NUMBER.test(word) ? 1 + (word.length > 7) : false), // letters that may be wrong
       weights: { prefix: 0.5, fuzzy: 0.2 },
       boostDocument: (id) => WEIGHT[places[id].kind],
     },
   });
   // In small parts, so that the page answers meanwhile
   const ready = index.addAllAsync(places.map((one, id) => ({ ...one, id })), { chunkSize: 8 });
+
+  const fuzzy = (word) => (word.length > 3 && !NUMBER.test(word) ? 1 + (word.length > 7) : false); // letters that may be wrong
+
+  // All words as they are, else with letters wrong, else some of them
+  function find(wanted) {
+    const options = { boostDocument: preference(wanted) };
+    for (const more of [{}, { fuzzy }, { fuzzy, combineWith: "OR" }]) {
+      const hits = index.search(wanted, { ...options, ...more });
+      if (hits.length) return { hits, some: "combineWith" in more && tokens(wanted).length > 1 };
+    }
+    return { hits: [], some: false };
+  }
 
   // Who asks for figure 2.1 means the figure, not section 2.1
   function preference(wanted) {
@@ -115,11 +126,10 @@ const vbookSearch = (() => {
       status.textContent = wanted ? "Reading the book …" : "";
       await ready;
       if (wanted !== asked) return;
-      hits = wanted ? index.search(wanted, { boostDocument: preference(wanted) }) : [];
-      const some = !hits.length && tokens(wanted).length > 1;
-      if (some) hits = index.search(wanted, { combineWith: "OR" });
+      const answer = find(wanted);
+      hits = answer.hits;
       const count = `${hits.length} place${hits.length === 1 ? "" : "s"}`;
-      status.textContent = !wanted ? "" : !hits.length ? "Nothing found." : some ? `No place has all of these words; ${count} with some of them:` : `${count}:`;
+      status.textContent = !wanted ? "" : !hits.length ? "Nothing found." : answer.some ? `No place has all of these words; ${count} with some of them:` : `${count}:`;
       box.dispatchEvent(new CustomEvent("vbook-searched", { detail: wanted }));
       add();
       status.dataset.asked = wanted;
@@ -156,6 +166,14 @@ const vbookSearch = (() => {
     });
     connect(input, results);
     input.focus();
+    // Here the keys that open the dialog elsewhere go to the field.
+    addEventListener("keydown", (event) => {
+      if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "k") return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      input.focus();
+      input.select();
+    }, { capture: true });
   }
   return { connect, ready };
 })();

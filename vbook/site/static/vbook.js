@@ -161,14 +161,37 @@ function addCopyButton(box) {
   box.append(button);
 }
 
-// The list of contents follows the reader, and as a drawer it makes way for what was chosen in it.
+// The list of contents follows the reader, and as a drawer it makes way for what was chosen in it. Only sections beside the one
+// that is read are measured: to measure inside one that is far away would lay it out.
 const contents = document.querySelector(".bd-sidebar-secondary");
-if (contents) new MutationObserver(() => {
-  const link = [...contents.querySelectorAll("a.active")].at(-1);
-  if (!link) return;
-  const [at, view] = [link.getBoundingClientRect(), contents.getBoundingClientRect()];
+const entries = new Map([...(contents?.querySelectorAll("a[href^='#']") ?? [])].map((link) => [link.hash.slice(1), link]));
+let marked = null;
+function follow() {
+  const atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 2, line = atEnd ? innerHeight : 110;
+  let place = document.querySelector(".bd-article > section"), entry = null;
+  while (place) {
+    entry = entries.get(place.id) ?? entry;
+    place = [...place.querySelectorAll(":scope > section")].filter((one) => one.getBoundingClientRect().top <= line).at(-1);
+  }
+  if (entry === marked) return;
+  for (const one of [marked, entry]) one?.classList.toggle("active", one === entry);
+  for (const one of contents.querySelectorAll(".toc-entry")) one.classList.toggle("active", one.contains(entry)); // its inner list shows
+  marked?.removeAttribute("aria-current");
+  marked = entry;
+  if (!entry) return;
+  entry.setAttribute("aria-current", "true");
+  const [at, view] = [entry.getBoundingClientRect(), contents.getBoundingClientRect()];
   contents.scrollTop += Math.min(0, at.top - view.top - 40) + Math.max(0, at.bottom - view.bottom + 40);
-}).observe(contents, { subtree: true, attributeFilter: ["class"] });
+}
+if (entries.size) {
+  let asked = false;
+  const soon = () => {
+    if (!asked) requestAnimationFrame(() => { asked = false; follow(); });
+    asked = true;
+  };
+  addEventListener("scroll", soon, { passive: true });
+  addEventListener("load", soon);
+}
 document.addEventListener("click", ({ target }) => { if (target.closest("a[href*='#']")) target.closest("dialog[open]:not(.vbook-lightbox)")?.close(); });
 
 // The search in its dialog: what it needs comes when the reader turns to it. Without it, the form leads to the search's page.
@@ -176,18 +199,29 @@ function fetchScript(name) {
   const script = document.createElement("script");
   script.src = `${document.documentElement.dataset.content_root ?? "./"}_static/${name}`;
   document.head.append(script);
-  return new Promise((resolve, reject) => { script.addEventListener("load", resolve); script.addEventListener("error", reject); });
+  return new Promise((resolve, reject) => {
+    script.addEventListener("load", resolve);
+    script.addEventListener("error", () => { script.remove(); reject(new Error(`${name} could not be loaded`)); });
+  });
 }
 const dialog = document.getElementById("pst-search-dialog"), field = dialog?.querySelector("input[type=search]");
-field?.addEventListener("focus", async () => {
-  const box = document.createElement("div");
-  box.className = "vbook-hits-box";
-  dialog.append(box);
-  for (const name of ["minisearch.js", "vbook-places.js", "vbook-search.js"]) {
-    if (!document.querySelector(`script[src$="_static/${name}"]`)) await fetchScript(name);
-  }
-  vbookSearch.connect(field, box);
-}, { once: true });
+dialog?.setAttribute("aria-label", "Search");
+let fetched = null;
+field?.addEventListener("focus", () => {
+  fetched ??= (async () => {
+    const box = dialog.querySelector(".vbook-hits-box") ?? dialog.appendChild(document.createElement("div"));
+    box.className = "vbook-hits-box";
+    try {
+      for (const name of ["minisearch.js", "vbook-places.js", "vbook-search.js"]) {
+        if (!document.querySelector(`script[src$="_static/${name}"]`)) await fetchScript(name);
+      }
+      vbookSearch.connect(field, box);
+    } catch {
+      fetched = null; // the next time tries again
+      box.textContent = "The search could not be loaded. Is the network there?";
+    }
+  })();
+});
 
 // Results: what a reader wants to see of the reported numbers.
 for (const form of document.querySelectorAll("form.vbook-filter")) {
@@ -205,14 +239,29 @@ for (const form of document.querySelectorAll("form.vbook-filter")) {
   choose();
 }
 
-// A link into something folded unfolds it.
-function unfold() {
+// A link into something folded unfolds it. What stands before its target is laid out only when it comes near, and moves it: we go
+// after it until it stands still, or the reader goes elsewhere.
+let going = 0;
+function arrive() {
   let target = null;
   try { target = document.getElementById(decodeURIComponent(location.hash.slice(1))); } catch { return; }
-  const folded = target?.closest("details:not([open])");
-  if (!folded) return;
-  for (let outer = folded; outer; outer = outer.parentElement?.closest("details")) outer.open = true;
-  target.scrollIntoView();
+  if (!target) return;
+  for (let outer = target.closest("details:not([open])"); outer; outer = outer.parentElement?.closest("details")) outer.open = true;
+  const mine = ++going;
+  let still = 0, frames = 0, before = NaN;
+  const step = () => {
+    if (mine !== going) return;
+    target.scrollIntoView({ behavior: "instant" });
+    const { top } = target.getBoundingClientRect();
+    still = Math.abs(top - before) < 1 ? still + 1 : 0;
+    before = top;
+    if (still < 12 && ++frames < 120) requestAnimationFrame(step);
+  };
+  step();
 }
-addEventListener("hashchange", unfold);
-unfold();
+for (const name of ["wheel", "touchmove", "pointerdown", "keydown"]) addEventListener(name, () => { going += 1; }, { passive: true, capture: true });
+addEventListener("hashchange", arrive);
+document.addEventListener("click", ({ target }) => { if (location.hash && target.closest("a")?.getAttribute("href") === location.hash) setTimeout(arrive); });
+arrive();
+const began = going;
+addEventListener("load", () => { if (going === began) arrive(); }, { once: true });
