@@ -39,7 +39,7 @@ def marks(article) -> list[str]:
 def test_a_record_has_one_line_with_all_that_a_card_says():
     (reference, text, record), _ = measured()
     article = noted(f"<p>{number(reference, text)}</p><p>{number(reference, text)}</p>")
-    assert marks(article) == ["1", "1"] and len(article.select("ol > li")) == 1
+    assert marks(article) == ["[1]", "[1]"] and len(article.select("ol > li")) == 1
     line = article.li.get_text()
     metric = record.metrics[reference.rpartition("/")[2]]
     for part in (record.id, record.data["title"], record.device, record.date[:10], record.commit[:9], record.versions["torch"]):
@@ -52,9 +52,9 @@ def test_a_record_has_one_line_with_all_that_a_card_says():
 def test_a_mark_holds_until_another_source_within_one_block():
     (one, a, _), (two, b, _) = measured()
     article = noted(f"<p>{number(one, a)} {number(one, a)} {number(two, b)} {number(one, a)}</p><p>{number(one, a)}</p>")
-    assert marks(article) == ["1", "2", "1", "1"]
+    assert marks(article) == ["[1]", "[2]", "[1]", "[1]"]
     row = f"<tr><td><p>{number(one, a)}</p></td><td><p>{number(one, a)}</p></td></tr>"
-    assert marks(noted(f"<table>{row}{row}</table>")) == ["1"]
+    assert marks(noted(f"<table>{row}{row}</table>")) == ["[1]"]
 
 
 def test_a_reported_number_names_its_source_unless_that_stands_beside_it():

@@ -50,6 +50,13 @@ def test_code_titles_and_links_stay_as_they_are():
     assert linked(*inside)[1] == [("section 2.4", "https://example.org")]
 
 
+def test_a_title_is_no_link():
+    document = new_document("page")
+    document += nodes.section("", nodes.title("", "After section 2.3"), ids=["after"])
+    places.collect(APP, document)
+    assert not list(document.findall(nodes.reference))
+
+
 def test_an_exercise_is_a_place_and_its_head_no_link():
     paragraph, found = linked(nodes.strong("", "Exercise 2.4."), nodes.Text(" After exercise 2.3, show it."))
     assert paragraph["ids"] == ["ex-2.4"] and found == [("exercise 2.3", "ex-2.3")]

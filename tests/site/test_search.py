@@ -8,6 +8,9 @@ import look
 import pytest
 from look import visit
 
+from vbook.site.maths import Typesetter
+from vbook.site.plain import plain
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LINKS = "#search-results li > a"
 
@@ -35,7 +38,7 @@ def test_every_place_is_there_and_says_something(built_site):
         assert place["title"].strip(), place
         assert not re.search(r"[\ue000\ue001$]|\\[a-z]{2,}", place["title"] + place.get("text", "")), place
     kinds = {place["kind"] for place in found["places"]}
-    assert kinds == {"section", "equation", "figure", "algorithm", "exercise", "term", "function"}
+    assert kinds == {"section", "fold", "equation", "figure", "algorithm", "exercise", "term", "function"}
     listed = {file for file, _ in found["pages"]}
     assert listed == set(look.pages(built_site)) - {"search.html"}
 
@@ -71,8 +74,17 @@ def test_a_number_leads_to_its_equation(browser, built_site, serve, where):
         ("equation 2.10", "Equation (2.10)"),
         ("fig 2.1", "Figure 2.1"),
         ("exercise 2.4", "Exercise 2.4"),
+        ("eq2.10", "Equation (2.10)"),
         ("free bits", "Free bits"),
         ("FREE BIT", "Free bits"),
+        ("ELBO", "Evidence lower bound"),  # by its initials, or what its entry calls it
+        ("What is the ELBO?", "Evidence lower bound"),
+        ("GAN", "Generative adversarial network"),
+        ("KL divergence", "Kullback–Leibler divergence"),
+        ("amortized inference", "Amortised inference"),
+        ("latent manifolds", "Latent manifold"),
+        ("vbook.bounds.elbo", "elbo"),
+        ("pósterior collapse", "Posterior collapse"),
     ],
 )
 def test_the_first_hit_is_what_was_meant(browser, built_site, serve, wanted, title):
@@ -80,6 +92,51 @@ def test_the_first_hit_is_what_was_meant(browser, built_site, serve, wanted, tit
         page.locator("article input[type=search]").fill(wanted)
         page.locator(LINKS).first.wait_for()
         assert page.locator(LINKS).first.inner_text().lower() == title.lower()
+
+
+FORMULAS = {
+    "x_i": "xᵢ",
+    r"q_\phi(z \mid x)": "qϕ(z ∣ x)",
+    "x^2": "x²",
+    r"L^{1/\alpha - 1}": "L^(1/α − 1)",
+    "z^{(l)}": "z^(l)",
+    r"\tfrac{a + b}{2}": "(a + b)/2",
+    r"\tfrac12 \log x": "1/2 log x",
+    r"\sqrt{a b}": "√(ab)",
+    r"\textstyle\sum_{i=1}^N x_i": "∑ᵢ₌₁^N xᵢ",
+    r"\hat x": "x",
+}
+
+
+@pytest.mark.parametrize("tex", FORMULAS)
+def test_a_formula_in_words_says_what_it_says(tex, tmp_path):
+    assert plain(Typesetter(tmp_path / "maths.json").html(tex, False)) == FORMULAS[tex]
+
+
+def test_what_is_folded_is_found_and_unfolds(browser, built_site, serve):
+    with visit(browser, f"{serve(built_site)}/search.html?q=solution+exercise+2.4") as page:
+        page.locator(LINKS).first.wait_for()
+        assert page.locator(LINKS).first.inner_text() in ("Exercise 2.4", "Solution of exercise 2.4")
+        page.get_by_role("link", name="Solution of exercise 2.4").click()
+        page.wait_for_url("**/02-*.html#fold-*")
+        block = page.locator("details:target")
+        assert block.evaluate("(one) => one.open") and "restrict" not in block.locator("summary").inner_text()
+
+
+def test_what_code_prints_is_no_code(sample_site):
+    assert not [place for place in read(sample_site)["places"] if "tensor([" in place.get("code", "")]
+
+
+def test_where_its_files_cannot_be_loaded_the_dialog_says_so(browser, sample_site, serve):
+    with visit(browser, f"{serve(sample_site)}/chapters/03-next.html") as page:
+        page.route("**/vbook-places.js", lambda route: route.abort())
+        page.locator(".search-button-field").first.click()
+        page.get_by_text("The search could not be loaded").wait_for()
+        page.unroute("**/vbook-places.js")
+        page.keyboard.press("Escape")
+        page.locator(".search-button-field").first.click()  # and tries again
+        page.keyboard.type("free bits")
+        page.locator(".vbook-hits li > a").first.wait_for()
 
 
 @pytest.fixture

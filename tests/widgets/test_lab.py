@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -80,8 +80,9 @@ def _address(server, log: Path, seconds: float = PATIENCE / 1000) -> str:
         assert server.poll() is None, log.read_text()
         if found := re.search(r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab", log.read_text()):
             address = f"http://127.0.0.1:{found[1]}"
-            urllib.request.urlopen(f"{address}/api", timeout=20).close()
-            return address
+            with suppress(OSError):  # it says its address a moment before it listens there
+                urllib.request.urlopen(f"{address}/api", timeout=20).close()
+                return address
         time.sleep(0.2)
     raise AssertionError(f"no address in {seconds} s: {log.read_text()}")
 
@@ -96,12 +97,19 @@ def opened(browser, lab, name):
         page.said = []  # by the page's own scripts
         page.on("console", lambda message: page.said.append(message.text))
         page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.add_locator_handler(page.locator("dialog.jp-Dialog"), lambda dialog: dismiss(page, dialog))
         page.goto(f"{lab}/lab/workspaces/{name}/tree/{name}.ipynb", wait_until="domcontentloaded")
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
         page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', state="attached")
         yield page
     finally:
         context.close()
+
+
+def dismiss(page, dialog):
+    """Confirm what JupyterLab says by itself, as a reader would (on a busy machine: that the kernel has died and starts again)."""
+    page.said.append(f"dialog: {dialog.inner_text()}")
+    dialog.locator("button.jp-mod-accept").last.click()
 
 
 def until(page, what, seconds=PATIENCE / 1000):

@@ -71,7 +71,8 @@ def collect(app, doctree) -> None:
 def visit_details(translator, node) -> None:
     """Open the block."""
     solution = " vbook-solution" if node[0].astext().lower().startswith("solution") else ""
-    translator.body.append(f'<details class="vbook-details{solution}"{" open" if node["open"] else ""}>')
+    place = f' id="{node["ids"][0]}"' if node["ids"] else ""
+    translator.body.append(f'<details class="vbook-details{solution}"{place}{" open" if node["open"] else ""}>')
 
 
 def depart_details(translator, node) -> None:

@@ -1,29 +1,25 @@
-"""What the search finds: each section, equation, figure, algorithm, term of the glossary and function as a place of its own."""
+"""What the search finds: each section, folded block, equation, figure, algorithm, exercise, term and function as a place."""
 
 import html
 import json
 import re
 from pathlib import Path
-from xml.etree import ElementTree
 
 from docutils import nodes
 
 from vbook import paths
 from vbook.site import glossary, vendor
-from vbook.site.directive import vbook_summary
+from vbook.site.directive import vbook_details, vbook_summary
 from vbook.site.figures import vbook_caption
 from vbook.site.maths import ASSISTIVE, Typesetter
 from vbook.site.page import pages
 from vbook.site.places import ALGORITHM, EXERCISE, FIGURE, SECTION
+from vbook.site.plain import plain
 
 PLACES, EQUATIONS, LIBRARY = "vbook-places.js", "vbook-equations.js", "minisearch.js"
 UNSAID = (nodes.raw, nodes.comment, nodes.image, nodes.math_block, nodes.literal_block, nodes.section, nodes.system_message)
 OPEN, CLOSE = "\ue000", "\ue001"  # around the TeX of a formula, until all are typeset
 FORMULA = re.compile(f"{OPEN}([^{CLOSE}]*){CLOSE}")
-SILENT = str.maketrans("", "", "\u2061\u2062\u2063\u2064\u200b")  # signs of MathML that nobody sees
-LOW = str.maketrans("0123456789+−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
-HIGH = str.maketrans("0123456789+−=()inT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁱⁿᵀ")
-APART = frozenset("=≠<>≤≥≈∼∝→∈∣∥+−")
 NUMBERED = (
     ("figure", "fig", FIGURE, vbook_caption),
     ("algorithm", "alg", ALGORITHM, nodes.paragraph),
@@ -37,6 +33,8 @@ TOLD = re.compile(r"(?<=[.:?!])\s+")  # between sentences
 def collect(app, doctree) -> None:
     """Note a page's places in the environment's metadata, which Sphinx forgets and merges with the page."""
     name = app.env.docname
+    for k, block in enumerate(doctree.findall(vbook_details), 1):
+        block["ids"] = [f"fold-{k}"]
     functions = [one for row in doctree.findall(nodes.row) for one in _function(row)]
     skipped = UNSAID + (nodes.table,) * bool(functions)  # each is found under its own name
     found = [place for section in doctree.findall(nodes.section) for place in _places(section, skipped)]
@@ -48,38 +46,56 @@ def collect(app, doctree) -> None:
 def _places(section: nodes.section, skipped: tuple):
     """The section itself, then what stands in it and not in a section of its own."""
     title = _words(section[0])
+    text, code, inner = _gathered(section, skipped)
+    number = SECTION.match(title)
+    yield place("section", section["ids"][0], title, text, code, number[1] if number else "")
+    yield from inner
+
+
+def _gathered(block: nodes.Element, skipped: tuple) -> tuple[str, str, list[dict]]:
+    """What a section or a folded block says, its code, and the places in it."""
     said, code, inner = [], [], []
-    last = ""
-    for node in _own(section, skipped):
+    last = exercise = ""
+    for node in _own(block, skipped):
         if isinstance(node, nodes.literal_block):
             if "output" not in node.get("classes", ()) and node.get("language") not in ("none", "text"):
                 code.append(node.astext())
         elif isinstance(node, nodes.math_block):
             if node.get("tag"):
                 inner.append(place("equation", node["ids"][0], f"Equation ({node['tag']})", last, label=node["tag"]))
+        elif isinstance(node, vbook_details):
+            title = _words(node[0])
+            title = f"{title} of {exercise}" if exercise and title == "Solution" else title
+            text, its_code, more = _gathered(node, skipped)
+            inner += [place("fold", node["ids"][0], title, text, its_code), *more]
         elif text := _words(node):
             said.append(text)
             last = TOLD.split(text)[-1]
-            inner += _numbered(node, text)
-    number = SECTION.match(title)
-    yield place("section", section["ids"][0], title, " ".join(said), "\n".join(code), number[1] if number else "")
-    yield from inner
+            found = list(_numbered(node, text))
+            exercise = next((one["title"].lower() for one in found if one["kind"] == "exercise"), exercise)
+            inner += found
+    return " ".join(said), "\n".join(code), inner
 
 
 def _own(node: nodes.Element, skipped: tuple):
-    """The paragraphs, captions, code and displayed formulas of a section, not those of the sections in it; no output of code."""
-    for k, part in enumerate(node.children):
-        if isinstance(part, vbook_summary) and any("nb_element" in block.attributes for block in node.children[k + 1 :]):
-            continue  # "Code"
-        elif isinstance(part, nodes.math_block | nodes.literal_block | vbook_caption | vbook_summary):
+    """The paragraphs, captions, code, displayed formulas and folded blocks of a section or block, not what is inside another
+    section or a folded block, and no output of code."""
+    for part in node.children:
+        if isinstance(part, vbook_details) and not _is_cell(part):
+            yield part
+        elif isinstance(part, nodes.math_block | nodes.literal_block | vbook_caption):
             yield part
         elif isinstance(part, skipped) or getattr(part, "attributes", {}).get("nb_element") == "mime_bundle":
             continue
         elif isinstance(part, nodes.TextElement):
-            if not isinstance(part, nodes.title):
+            if not isinstance(part, nodes.title | vbook_summary):
                 yield part
         else:
             yield from _own(part, skipped)
+
+
+def _is_cell(block: vbook_details) -> bool:
+    return any("nb_element" in part.attributes for part in block.children)
 
 
 def _numbered(node: nodes.Element, text: str):
@@ -179,47 +195,3 @@ def _write_script(file: Path, name: str, content) -> None:
 
 def _told(text: str, typesetter: Typesetter) -> str:
     return FORMULA.sub(lambda found: plain(typesetter.html(found[1], False)), text)
-
-
-def plain(formula: str) -> str:
-    """A typeset formula as a line of text, from its MathML.
-
-    >>> plain("<mjx-assistive-mml><math><msup><mi>x</mi><mn>2</mn></msup><mo>+</mo><mfrac><mn>1</mn><mn>2</mn></mfrac></math>"
-    ...       "</mjx-assistive-mml>")
-    'x² + 1/2'
-    """
-    found = ASSISTIVE.search(formula)
-    line = _line(ElementTree.fromstring(found[1])).translate(SILENT) if found else ""
-    return re.sub(r" +(?=[(),])|(?<=\() +", "", " ".join(line.split()))
-
-
-def _set(text: str, signs: dict[int, int], before: str = "") -> str:
-    """The text in small signs, below or above the line, or as it is, after ``before``, where Unicode lacks one of them."""
-    text = text.replace(" ", "")
-    if all(ord(sign) in signs for sign in text):
-        return text.translate(signs)
-    return f"{before}({text})" if before and len(text) > 1 else before + text
-
-
-def _line(node: ElementTree.Element) -> str:
-    name, parts = node.tag.rpartition("}")[2], [_line(part) for part in node]
-    if name == "mfrac":
-        return "/".join(part if len(part) == 1 or part.isalnum() else f"({part})" for part in parts)
-    if name == "msub":
-        return parts[0] + _set(parts[1], LOW)
-    if name == "msup":
-        return parts[0] + _set(parts[1], HIGH, "^")
-    if name == "munder":
-        return f"{parts[0].strip()}{_set(parts[1], LOW, '_')} "
-    if name in ("msubsup", "munderover"):
-        return parts[0].strip() + _set(parts[1], LOW) + _set(parts[2], HIGH, "^") + " " * (name == "munderover")
-    if name == "mover":
-        return parts[0]
-    if name == "msqrt":
-        return f"√({''.join(parts)})"
-    if name == "mspace":
-        return " "
-    said = html.unescape(node.text or "").strip()
-    if name == "mo" and said in APART:
-        return f" {said} "
-    return said + (" " if name == "mi" and len(said) > 1 else "") + "".join(parts)  # log p, not logp

@@ -7,7 +7,7 @@ const vbookSearch = (() => {
   const WORD = /\p{N}+\p{L}?(?:\.[\p{L}\p{N}]+)*|[\p{L}\p{M}]+/gu;
   const SHORT = new Map(Object.entries({ eq: "equation", eqs: "equation", eqn: "equation", sec: "section", fig: "figure", alg: "algorithm", ex: "exercise", ch: "chapter" }));
   const EMPTY = new Set("a an and are as at be by do does for from how i in into is it its no not of on or that the their this to was with what".split(" "));
-  const WEIGHT = { term: 1.8, section: 1, function: 0.7, figure: 0.7, algorithm: 0.8, exercise: 0.8, equation: 0.6 };
+  const WEIGHT = { term: 1.8, section: 1, fold: 0.8, function: 0.7, figure: 0.7, algorithm: 0.8, exercise: 0.8, equation: 0.6 };
   const SHOWN = 20, AROUND = 90; // results at a time; characters to either side of what was found
   const root = document.documentElement.dataset.content_root ?? "./";
 

@@ -1,0 +1,57 @@
+"""Formulas as lines of text, from their MathML: for excerpts and descriptions, which can't typeset."""
+
+import html
+import re
+from xml.etree import ElementTree
+
+from vbook.site.maths import ASSISTIVE
+
+SILENT = str.maketrans("", "", "\u2061\u2062\u2063\u2064\u200b")  # signs of MathML that nobody sees
+LOW = str.maketrans("0123456789+−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+HIGH = str.maketrans("0123456789+−=()inT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁱⁿᵀ")
+APART = frozenset("=≠<>≤≥≈∼∝→∈∣∥+−")
+
+
+def plain(formula: str) -> str:
+    """A typeset formula as a line of text, from its MathML.
+
+    >>> plain("<mjx-assistive-mml><math><msup><mi>x</mi><mn>2</mn></msup><mo>+</mo><mfrac><mn>1</mn><mn>2</mn></mfrac></math>"
+    ...       "</mjx-assistive-mml>")
+    'x² + 1/2'
+    """
+    found = ASSISTIVE.search(formula)
+    line = _line(ElementTree.fromstring(found[1])).translate(SILENT) if found else ""
+    return re.sub(r" +(?=[(),])|(?<=\() +", "", " ".join(line.split()))
+
+
+def _set(text: str, signs: dict[int, int], before: str = "") -> str:
+    """The text in small signs, below or above the line, or as it is, after ``before``, where Unicode lacks one of them."""
+    bare = text.replace(" ", "")
+    if all(ord(sign) in signs for sign in bare):
+        return bare.translate(signs)
+    return f"{before}({text.strip()})" if before and len(bare) > 1 and bare[0] + bare[-1] != "()" else before + bare
+
+
+def _line(node: ElementTree.Element) -> str:
+    name, parts = node.tag.rpartition("}")[2], [_line(part) for part in node]
+    if name == "mfrac":
+        top, below = (part.strip() for part in parts)
+        return "/".join(part if part.isalnum() else f"({part})" for part in (top, below)) + " "
+    if name == "msub":
+        return parts[0] + _set(parts[1], LOW)
+    if name == "msup":
+        return parts[0] + _set(parts[1], HIGH, "^")
+    if name == "munder":
+        return f"{parts[0].strip()}{_set(parts[1], LOW, '_')} "
+    if name in ("msubsup", "munderover"):
+        return parts[0].strip() + _set(parts[1], LOW) + _set(parts[2], HIGH, "^") + " " * (name == "munderover")
+    if name == "mover":
+        return parts[0]
+    if name == "msqrt":
+        return f"√({''.join(parts)})"
+    if name == "mspace":
+        return " "
+    said = html.unescape(node.text or "").strip()
+    if name == "mo" and said in APART:
+        return f" {said} "
+    return said + (" " if name == "mi" and len(said) > 1 else "") + "".join(parts)  # log p, not logp
