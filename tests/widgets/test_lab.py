@@ -107,7 +107,7 @@ def opened(browser, lab, name):
 
 
 def dismiss(page, dialog):
-    """Confirm what JupyterLab says by itself, as a reader would (on a busy machine: that the kernel has died and starts again)."""
+    """Confirm what JupyterLab says by itself, as a reader would (on a busy machine: that a kernel died and starts again)."""
     page.said.append(f"dialog: {dialog.inner_text()}")
     dialog.locator("button.jp-mod-accept").last.click()
 
