@@ -294,11 +294,6 @@ def test_code_is_copied(browser, over_http):
         assert page.complaints == []
 
 
-def test_bytes_stay_within_bounds(sample_site):
-    shared = sum(file.stat().st_size for file in (sample_site / "_static").rglob("*") if file.suffix in (".css", ".js", ".woff2"))
-    assert shared <= 1_000_000
-
-
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_real_pages_are_clean(browser, built_site, serve, width, scheme):
     start = serve(built_site)
@@ -341,3 +336,18 @@ def test_real_pages_stay_within_their_bytes(built_site):
         pictures = {(built_site / name).parent / source for source in re.findall(r'<img src="([^":]*)"', text)}
         own = len(text.encode()) + sum(file.stat().st_size for file in pictures)
         assert own <= 3_000_000, f"{name}: {own:,} bytes"
+
+
+SEARCHED = {"vbook-places.js", "vbook-equations.js", "minisearch.js", "vbook-search.js"}  # fetched when a reader searches
+
+
+def test_what_pages_share_stays_within_its_bytes(built_site):
+    """Weights of widgets have limits of their own, on pages; what only a search needs is no part of the limit for all pages."""
+    files = [file for file in (built_site / "_static").rglob("*") if file.suffix in (".css", ".js", ".woff2")]
+    files = [file for file in files if not re.search(r"\.(laptop|paper)\.", file.name)]
+    asked = {file for file in files if file.name in SEARCHED}
+    assert sum(file.stat().st_size for file in files if file not in asked) <= 1_000_000
+    assert len(asked) == len(SEARCHED) and sum(file.stat().st_size for file in asked) <= 1_500_000
+    for name in look.pages(built_site):
+        loaded = set(re.findall(r'<script[^>]* src="[^"]*_static/([^"?]+)', (built_site / name).read_text(encoding="utf-8")))
+        assert not loaded & SEARCHED or name == "search.html", name

@@ -8,7 +8,7 @@ from docutils.utils import new_document
 
 from vbook.site import places
 
-PAGES = {"chapters/02-vae", "chapters/12-aevb", "book/index"}
+PAGES = {"book/teaching", "chapters/02-vae", "chapters/12-aevb", "book/index"}
 APP = SimpleNamespace(
     env=SimpleNamespace(found_docs=PAGES, docname="chapters/02-vae", metadata={"chapters/02-vae": {}}),
     builder=SimpleNamespace(get_relative_uri=lambda here, there: f"{there.partition('/')[2]}.html"),
@@ -29,7 +29,12 @@ def linked(*inside: nodes.Node) -> tuple[nodes.paragraph, list[tuple[str, str]]]
     [
         ("by section 2.3.1, and so", [("section 2.3.1", "sec-2.3.1")]),
         ("(Section 12.5) and exercise 2.4.", [("Section 12.5", "12-aevb.html#sec-12.5"), ("exercise 2.4", "ex-2.4")]),
+        ("exercises 2.6 and 12.5, and", [("exercises 2.6", "ex-2.6"), ("12.5", "12-aevb.html#ex-12.5")]),
+        ("sections 2.3 to 2.7, 2.10.1: x", [("sections 2.3", "sec-2.3"), ("2.7", "sec-2.7"), ("2.10.1", "sec-2.10.1")]),
+        ("sections 4.1 and 2.10", [("2.10", "sec-2.10")]),
+        ("section 2.1, figure 2.3", [("section 2.1", "sec-2.1")]),
         ("Section 2.11 of the thesis", []),
+        ("sections 2.1 and 2.11 of the thesis", []),
         ("the thesis (section 2.11) says", []),
         ("the thesis’s section 2.11", []),
         ("its section 2.11", []),

@@ -1,5 +1,5 @@
 """Sections, algorithms, figures and exercises by their numbers (``#sec-2.3``, ``#alg-1``, ``#fig-2.1``, ``#ex-2.4``) and the
-glossary's terms; the sections and exercises that a chapter's text names become links."""
+glossary's terms; the sections and exercises that the text of a chapter or of the teaching guide names become links."""
 
 import re
 
@@ -16,11 +16,14 @@ PLACE = re.compile(r"^(?:sec|alg|fig|ex|term)-")
 SECTION = re.compile(rf"({NUMBER})\s")
 ALGORITHM = re.compile(rf"Algorithm ({NUMBER})\b")
 EXERCISE = re.compile(rf"Exercise ({NUMBER})\.")
-# "section 2.3", and not "section 2.3 of the thesis", nor "the thesis (section 2.3)" or "its section 2.3"
+# "section 2.3", "exercises 2.4 and 2.5", and not "section 2.3 of the thesis", nor "the thesis (section 2.3)" or "its section 2.3"
 NAMED = re.compile(
-    rf"(?<!thesis \()(?<!thesis’s )(?<!its )\b(section|exercise) ({NUMBER})\b(?! of the (?:thesis|report|paper))", re.IGNORECASE
+    r"(?<!thesis \()(?<!thesis’s )(?<!its )\b(section|exercise)s? "
+    rf"((?>{NUMBER}(?:(?:, | and | or | to |–){NUMBER})*))(?! of the (?:thesis|report|paper))",
+    re.IGNORECASE,
 )
 UNLINKED = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.raw)
+GUIDES = {"book/teaching"}  # pages whose numbers are those of the chapters, too
 KINDS = {"section": "sec", "exercise": "ex"}
 FIGURE = re.compile(rf"Figure ({NUMBER})\.")
 
@@ -32,7 +35,7 @@ def collect(app, doctree) -> None:
     if name == glossary.PAGE:
         found += glossary.mark(app, doctree)
     wanted = [_link(app, name, node) for node in list(doctree.findall(addnodes.pending_xref)) if PLACE.match(_target(node))]
-    wanted += list(_link_named(app, doctree)) if name.startswith("chapters/") else []
+    wanted += list(_link_named(app, doctree)) if name.startswith("chapters/") or name in GUIDES else []
     # Sphinx forgets and merges a page's metadata with the page, which is all that is needed here.
     app.env.metadata[name] |= {"vbook_places": found, "vbook_place_links": wanted}
 
@@ -94,13 +97,18 @@ def _link_named(app, doctree):
             continue
         parts, at = [], 0
         for found in NAMED.finditer(text):
-            page = chapters.get(found[2].partition(".")[0]) if "." in found[2] else None
-            if page is None or (found.start() == 0 and isinstance(text.parent, nodes.strong)):  # an exercise's own head
+            if found.start() == 0 and isinstance(text.parent, nodes.strong):  # an exercise's own head
                 continue
-            target = f"{KINDS[found[1].lower()]}-{found[2]}"
-            parts += [nodes.Text(text[at : found.start()]), _reference(app, app.env.docname, page, target, nodes.Text(found[0]))]
-            at = found.end()
-            yield page, target
+            start = found.start()  # the first link has the word, too
+            for number in re.finditer(NUMBER, found[2]):
+                page = chapters.get(number[0].partition(".")[0]) if "." in number[0] else None
+                if page is not None:
+                    target, end = f"{KINDS[found[1].lower()]}-{number[0]}", found.start(2) + number.end()
+                    said = nodes.Text(text[start:end])
+                    parts += [nodes.Text(text[at:start]), _reference(app, app.env.docname, page, target, said)]
+                    at = end
+                    yield page, target
+                start = found.start(2) + number.end() + len(re.match(r"\D*", found[2][number.end() :])[0])
         if parts:
             text.parent.replace(text, [*parts, nodes.Text(text[at:])])
 
