@@ -13,6 +13,7 @@ from vbook.site.plain import plain
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LINKS = "#search-results li > a"
+FIRSTS = ["Reparameterisation", "Equation (2.10)", "Posterior collapse", "iwae", "Importance Weighted Autoencoders"]
 
 
 def read(site) -> dict:
@@ -38,7 +39,7 @@ def test_every_place_is_there_and_says_something(built_site):
         assert place["title"].strip(), place
         assert not re.search(r"[\ue000\ue001$]|\\[a-z]{2,}", place["title"] + place.get("text", "")), place
     kinds = {place["kind"] for place in found["places"]}
-    assert kinds == {"section", "fold", "equation", "figure", "algorithm", "exercise", "term", "function"}
+    assert kinds == {"section", "fold", "equation", "figure", "algorithm", "exercise", "term", "function", "work"}
     listed = {file for file, _ in found["pages"]}
     assert listed == set(look.pages(built_site)) - {"search.html"}
 
@@ -85,6 +86,8 @@ def test_a_number_leads_to_its_equation(browser, built_site, serve, where):
         ("latent manifolds", "Latent manifold"),
         ("vbook.bounds.elbo", "elbo"),
         ("pósterior collapse", "Posterior collapse"),
+        ("Burda 2016", "Importance Weighted Autoencoders"),
+        ("importance weighted autoencoders", "Importance Weighted Autoencoders"),
     ],
 )
 def test_the_first_hit_is_what_was_meant(browser, built_site, serve, wanted, title):
@@ -173,7 +176,7 @@ def test_what_is_in_no_place_is_told(search):
     assert search.ask("2.9999") == ([], "Nothing found.")  # no near numbers
     assert search.ask("<b>") == ([], "Nothing found.")
     assert search.ask("constructor") == ([], "Nothing found.")  # a word that each object of the script's language knows
-    assert search.ask("é" * 5000) == ([], "Nothing found.")
+    assert search.ask("é" * 200) == ([], "Nothing found.")  # the longest
 
 
 def test_code_is_found_by_its_names_and_by_its_words(search):
@@ -209,6 +212,33 @@ def test_the_dialog_searches_on_every_page(browser, sample_site, serve, where):
         page.keyboard.press("Enter")
         page.wait_for_url("**/book/glossary.html#term-free-bits")
         assert page.complaints == []
+
+
+def test_examples_are_asked_with_a_click_and_find_what_they_name(browser, built_site, serve):
+    with visit(browser, f"{serve(built_site)}/search.html") as page:
+        examples = page.locator(".vbook-hits-examples button")
+        firsts = {}
+        for k, words in enumerate(examples.all_inner_texts()):
+            examples.nth(k).click()
+            page.locator(LINKS).first.wait_for()
+            assert not examples.nth(k).is_visible()
+            firsts[words] = page.locator(LINKS).first.inner_text()
+            page.locator("article input[type=search]").fill("")
+            examples.nth(k).wait_for()
+        assert list(firsts.values()) == FIRSTS and page.complaints == []
+
+
+def test_a_finger_closes_the_dialog(browser, sample_site, serve):
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    try:
+        page = context.new_page()
+        page.goto(f"{serve(sample_site)}/chapters/03-next.html")
+        page.locator(".search-button").first.tap()
+        page.locator(".vbook-hits-examples button").first.wait_for()
+        page.get_by_role("button", name="Close").tap()
+        assert not page.locator("#pst-search-dialog").is_visible()
+    finally:
+        context.close()
 
 
 def test_without_a_choice_the_dialog_leads_to_the_search_page(browser, sample_site, serve):

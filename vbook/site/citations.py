@@ -21,10 +21,13 @@ NEEDED = ("author", "title", "year")
 
 @dataclass(frozen=True)
 class Work:
-    """An entry of the bibliography: its key, whether it is one of the book's sources (``keywords = {source}``), its text in
-    Markdown and in HTML, the addresses at which chapters link to it, and its place in the file."""
+    """An entry of the bibliography: its key, its title, its authors' last names and its year, whether it is one of the book's
+    sources (``keywords = {source}``), its text in Markdown and in HTML, the addresses at which chapters link to it, and its place
+    in the file."""
 
     key: str
+    title: str
+    names: str
     is_source: bool
     markdown: str
     html: str
@@ -48,6 +51,7 @@ def _works(file: Path, _written: int) -> dict[str, Work]:
     from pybtex.database import parse_file
     from pybtex.exceptions import PybtexError
     from pybtex.plugin import find_plugin
+    from pybtex.richtext import Text
 
     try:
         entries = parse_file(str(file), bib_format="bibtex").entries
@@ -62,7 +66,11 @@ def _works(file: Path, _written: int) -> dict[str, Work]:
                 entry.fields.pop("url", None)  # it would be printed twice
             text = style.format_entry(key, entry).text
             forms = " ".join(text.render(markdown).split()), text.render(page)
-            found.append(Work(key, entry.fields.get("keywords") == "source", *forms, addresses, len(found), order))
+            names = [str(name) for person in entry.persons["author"] for name in person.rich_last_names] + [entry.fields["year"]]
+            title = str(Text.from_latex(entry.fields["title"]))
+            found.append(
+                Work(key, title, " ".join(names), entry.fields.get("keywords") == "source", *forms, addresses, len(found), order)
+            )
     except PybtexError as error:
         raise VbookError(f"{file}: {error}") from error
     taken = [address for work in found for address in work.addresses]

@@ -1,4 +1,5 @@
-"""What the search finds: each section, folded block, equation, figure, algorithm, exercise, term and function as a place."""
+"""What the search finds: each section, folded block, equation, figure, algorithm, exercise, term, function and cited work as a
+place of its own."""
 
 import html
 import json
@@ -8,7 +9,7 @@ from pathlib import Path
 from docutils import nodes
 
 from vbook import paths
-from vbook.site import glossary, vendor
+from vbook.site import citations, glossary, vendor
 from vbook.site.directive import vbook_details, vbook_summary
 from vbook.site.figures import vbook_caption
 from vbook.site.maths import ASSISTIVE, Typesetter
@@ -36,11 +37,14 @@ def collect(app, doctree) -> None:
     for k, block in enumerate(doctree.findall(vbook_details), 1):
         block["ids"] = [f"fold-{k}"]
     functions = [one for row in doctree.findall(nodes.row) for one in _function(row)]
-    skipped = UNSAID + (nodes.table,) * bool(functions)  # each is found under its own name
+    entries = [
+        item for listed in doctree.findall(nodes.bullet_list) if "vbook-references" in listed["classes"] for item in listed
+    ]
+    skipped = UNSAID + (nodes.table,) * bool(functions) + (nodes.bullet_list,) * bool(entries)  # each is found under its own name
     found = [place for section in doctree.findall(nodes.section) for place in _places(section, skipped)]
     if name == glossary.PAGE:
         found += [_term(item) for item in doctree.findall(nodes.definition_list_item)]
-    app.env.metadata[name]["vbook_search"] = found + functions
+    app.env.metadata[name]["vbook_search"] = found + functions + [_work(item) for item in entries]
 
 
 def _places(section: nodes.section, skipped: tuple):
@@ -139,6 +143,11 @@ def _parts(node: nodes.Node):
             yield from _parts(part)
         if isinstance(node, nodes.paragraph | nodes.entry):
             yield " "
+
+
+def _work(item: nodes.list_item) -> dict:
+    work = citations.works()[item["ids"][0]]
+    return place("work", work.key, work.title, _words(item)) | {"names": work.names}
 
 
 def describe(app, pagename: str, templatename: str, context: dict, doctree) -> None:

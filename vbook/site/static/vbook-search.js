@@ -1,4 +1,4 @@
-// The search: each section, equation, figure, term and function is a place of its own, found by MiniSearch in the reader's browser.
+// The search: each section, equation, figure, term, function and cited work is a place of its own, found by MiniSearch in the reader's browser.
 // It needs no server and runs from disk too. `vbook.site.search` writes what it reads.
 "use strict";
 
@@ -7,8 +7,9 @@ const vbookSearch = (() => {
   const WORD = /\p{N}+\p{L}?(?:\.[\p{L}\p{N}]+)*|[\p{L}\p{M}]+/gu;
   const SHORT = new Map(Object.entries({ eq: "equation", eqs: "equation", eqn: "equation", sec: "section", fig: "figure", alg: "algorithm", ex: "exercise", ch: "chapter" }));
   const EMPTY = new Set("a an and are as at be by do does for from how i in into is it its no not of on or that the their this to was with what".split(" "));
-  const WEIGHT = { term: 1.8, section: 1, fold: 0.8, function: 0.7, figure: 0.7, algorithm: 0.8, exercise: 0.8, equation: 0.6 };
-  const SHOWN = 20, AROUND = 90; // results at a time; characters to either side of what was found
+  const WEIGHT = { term: 1.8, section: 1, fold: 0.8, function: 0.7, figure: 0.7, algorithm: 0.8, exercise: 0.8, equation: 0.6, work: 0.6 };
+  const EXAMPLES = ["reparameterization", "equation 2.10", "posterior collapse", "iwae", "Burda 2016"];
+  const SHOWN = 20, AROUND = 90, LONGEST = 200; // results at a time; characters to either side of what was found, and to ask with
   const root = document.documentElement.dataset.content_root ?? "./";
 
   const tokens = (text) => text.match(WORD) ?? [];
@@ -110,10 +111,12 @@ const vbookSearch = (() => {
   }
 
   function connect(input, box) {
+    input.maxLength = LONGEST;
     const status = element("p", [], { role: "status", class: "vbook-hits-status" });
     const list = element("ol", [], { class: "vbook-hits" });
     const more = element("button", "More results", { type: "button", class: "vbook-hits-more", hidden: "" });
-    box.replaceChildren(status, list, more);
+    const examples = element("p", ["For example: ", ...EXAMPLES.map((words) => element("button", words, { type: "button" }))], { class: "vbook-hits-examples" });
+    box.replaceChildren(status, examples, list, more);
     let timer = 0, asked = null, hits = [];
 
     async function search() {
@@ -121,6 +124,7 @@ const vbookSearch = (() => {
       if (wanted === asked) return;
       delete status.dataset.asked;
       asked = wanted;
+      examples.hidden = Boolean(wanted);
       list.replaceChildren();
       more.hidden = true;
       status.textContent = wanted ? "Reading the book …" : "";
@@ -141,6 +145,12 @@ const vbookSearch = (() => {
       return list.children[from];
     }
     more.addEventListener("click", () => add()?.querySelector("a").focus());
+    examples.addEventListener("click", ({ target }) => {
+      if (!target.matches("button")) return;
+      input.value = target.textContent;
+      input.focus();
+      search();
+    });
     input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(search, 120); });
     // The arrow keys go from the field through the results.
     const around = input.closest("dialog, article") ?? document;
@@ -158,7 +168,7 @@ const vbookSearch = (() => {
   const results = document.getElementById("search-results");
   if (results) {
     const input = results.parentElement.querySelector("input[type=search]");
-    input.value = new URLSearchParams(location.search).get("q") ?? "";
+    input.value = (new URLSearchParams(location.search).get("q") ?? "").slice(0, LONGEST);
     results.addEventListener("vbook-searched", ({ detail }) => {
       const address = new URL(location.href);
       address.searchParams.set("q", detail);

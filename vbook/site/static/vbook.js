@@ -206,6 +206,11 @@ function fetchScript(name) {
 }
 const dialog = document.getElementById("pst-search-dialog"), field = dialog?.querySelector("input[type=search]");
 dialog?.setAttribute("aria-label", "Search");
+if (dialog) { // where there is no Esc
+  const close = Object.assign(document.createElement("button"), { type: "button", className: "vbook-search-close", textContent: "Close" });
+  close.addEventListener("click", () => dialog.close());
+  field.form.append(close);
+}
 let fetched = null;
 field?.addEventListener("focus", () => {
   fetched ??= (async () => {
