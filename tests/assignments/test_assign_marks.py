@@ -114,20 +114,36 @@ def test_a_mark_of_an_earlier_text_is_told(folder):
     mark_all(folder)
     changed = result(ANSWER)
     changed.answers["question-bound"] = "Another answer."
-    by_hand = write(folder, changed)
     said = "question-bound is open again: its text is another than the one that had 4 of 4"
-    assert report.reopened(handin.master(), changed, by_hand["ada"]) == [said]
-    assert "marked here before, with 4.)" in (folder / "by-hand" / "ada" / "A1.md").read_text()
+    sheet = folder / "by-hand" / "ada" / "A1.md"
+    for text in ("Another answer.", "Another answer.", "", "My answer."):  # each time until it is marked anew
+        changed.answers["question-bound"] = text
+        assert report.reopened(handin.master(), changed, write(folder, changed)["ada"]) == [said]
+        assert "marked here before, with 4.)" in sheet.read_text()
+    sheet.write_text(sheet.read_text().replace("__ of 4", "2,5 of 4"))
+    assert report.reopened(handin.master(), changed, write(folder, changed)["ada"]) == []
+    assert "## question-bound: 2.5 of 4" in sheet.read_text() and "before" not in sheet.read_text()
 
 
 def test_a_text_that_is_gone_is_open_and_no_silent_0(folder):
     mark_all(folder)
     changed = result(ANSWER)
     changed.answers["question-bound"] = ""
-    by_hand = write(folder, changed)
-    assert report.reopened(handin.master(), changed, by_hand["ada"]) and row(folder)[BY_HAND] == ""
+    for _ in range(3):
+        by_hand = write(folder, changed)
+        assert report.reopened(handin.master(), changed, by_hand["ada"]) and row(folder)[BY_HAND] == ""
     changed.answers.clear()  # a notebook that can't be read: its marks wait, and nothing is said
     assert report.reopened(handin.master(), changed, write(folder, changed)["ada"]) == []
+
+
+def test_a_text_with_0_that_is_gone_stays_at_0(folder):
+    mark_all(folder)
+    sheet = folder / "by-hand" / "ada" / "A1.md"
+    sheet.write_text(sheet.read_text().replace("## question-bound: 4 of 4", "## question-bound: 0 of 4"))
+    changed = result(ANSWER)
+    changed.answers["question-bound"] = ""
+    assert report.reopened(handin.master(), changed, write(folder, changed)["ada"]) == []
+    assert "## question-bound: 0 of 4" in sheet.read_text()
 
 
 def test_a_sheet_of_before_without_fingerprints_keeps_its_marks(folder):

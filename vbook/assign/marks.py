@@ -11,7 +11,9 @@ from vbook.errors import VbookError
 
 OPEN = "__"  # where a mark goes
 ANSWER, COMMENT, GUIDE = "**Answer**", "**Comment for the student**", "**Guide**"
+EARLIER = "(Another text was marked here before, with {}.)"
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")  # all but the tab
+_EARLIER = re.compile(re.escape(EARLIER).replace(r"\{\}", r"(\d+(?:\.\d+)?)"))
 _HEAD = re.compile(r"^## (\S+): (.*?) of (\d+)\s*$", re.MULTILINE)
 
 
@@ -106,14 +108,15 @@ def _mark(text: str, parts: list[tuple[str, int, str]], question: str, out_of: i
             raise VbookError(f"{where}: can't find the line {line!r} in its place; put it back, it says where a comment ends")
         found.append(rest[: match.start()].strip())
         rest, of = rest[match.end() :], of or (match[1] or "").strip(" ()")
-    return Mark(points, found[2], found[1], of)
+    before = _EARLIER.search(found[0]) if points is None else None
+    return Mark(points, found[2], found[1], of, float(before[1]) if before else None)
 
 
 def _points(written: str, out_of: int, where: str) -> float | None:
     if set(written.strip()) == {"_"}:
         return None
     try:
-        points = float(written)
+        points = float(written.replace(",", "."))  # as some countries write it
     except ValueError:
         points = -1.0
     if not 0 <= points <= out_of:

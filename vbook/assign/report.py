@@ -6,7 +6,7 @@ from pathlib import Path
 from vbook import paths
 from vbook.assign.answers import asked, titles
 from vbook.assign.grading import NOTHING, Graded, Outcome
-from vbook.assign.marks import ANSWER, COMMENT, GUIDE, Mark, fingerprint, given, head, marks, quoted
+from vbook.assign.marks import ANSWER, COMMENT, EARLIER, GUIDE, Mark, fingerprint, given, head, marks, quoted
 from vbook.assign.master import Master, graded
 from vbook.assign.words import named
 
@@ -54,7 +54,7 @@ def sheet(master: Master, one: Graded, by_hand: dict[str, Mark]) -> str:
         answer = one.answers.get(question, "")
         mark = by_hand.get(question, Mark(None, "", quoted(answer)))
         lines += [head(question, mark.points, out_of), ""]
-        lines += [f"(Another text was marked here before, with {mark.earlier:g}.)", ""] if mark.earlier is not None else []
+        lines += [EARLIER.format(f"{mark.earlier:g}"), ""] if mark.earlier is not None else []
         lines += [texts[question], ""]
         lines += [f"{ANSWER} ({fingerprint(answer)})", "", mark.answer, ""]
         lines += [COMMENT, "", *([mark.comment, ""] if mark.comment else []), GUIDE, "", model[question], ""]
@@ -90,9 +90,9 @@ def _still(master: Master, one: Graded, by_hand: dict[str, Mark]) -> dict[str, M
     for question in master.questions:
         answer, mark = one.answers.get(question, ""), by_hand.get(question, Mark(None, "", ""))
         if mark.of != fingerprint(answer) and mark.answer != quoted(answer):  # sheets of before had no fingerprints
-            mark = Mark(None, mark.comment, quoted(answer), earlier=mark.points)
+            mark = Mark(None, mark.comment, quoted(answer), earlier=mark.earlier if mark.points is None else mark.points)
         nothing = mark.points is None and not mark.earlier and question in one.answers and not answer.strip()
-        found[question] = replace(mark, points=0.0) if nothing else mark
+        found[question] = replace(mark, points=0.0, earlier=None) if nothing else mark
     return found
 
 
