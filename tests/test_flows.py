@@ -51,6 +51,16 @@ def test_its_log_determinant_is_autograds(kept):
     assert torch.allclose(layer.inv.log_abs_det_jacobian(y, x), -expected, atol=1e-10)
 
 
+@pytest.mark.parametrize("kept", KEPT)
+def test_it_scales_by_exp_of_tanh_and_shifts(kept):
+    layer, x = coupling(kept), torch.randn(50, len(kept), dtype=torch.float64)
+    with torch.no_grad():
+        layer.net[-1].weight.mul_(10)  # into the bend of tanh
+    a = torch.tensor(kept)
+    scale, shift = layer.net(x[:, a]).chunk(2, -1)
+    assert scale.abs().max() > 1 and torch.allclose(layer(x)[:, ~a], x[:, ~a] * scale.tanh().exp() + shift, atol=1e-12)
+
+
 def test_its_jacobian_is_triangular_in_the_order_kept_first():
     layer = coupling([True, False, True, False])
     order = torch.cat([layer.a, layer.b])

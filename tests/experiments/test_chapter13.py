@@ -65,6 +65,8 @@ def test_the_flows_record():
     assert m["bits_valid"] < 3 < m["bits_untrained"] and -0.02 < m["bits_valid_shifted"] - m["bits_valid"] < 0.1
     assert 0 < m["inverse_error"] < 1e-5 and 0 < m["ladj_error"] < 1e-5
     assert found.series["valid"][-1] == pytest.approx(m["bits_valid"], abs=1e-3)
+    assert found.series["valid_shifted"][-1] == pytest.approx(m["bits_valid_shifted"], abs=1e-3)
+    assert abs(m["bits_valid_shifted"] - m["bits_valid"]) > 5e-3, "so that the two are told apart here"
     assert found.series["train"][-1] == pytest.approx(m["bits_train"], abs=1e-4), "of the last epoch"
     for images in (*found.drawings["samples"].values(), found.drawings["between"]):
         assert torch.equal((255 * images).round() / 255, images) and images.min() >= 0 and images.max() <= 1
@@ -176,6 +178,24 @@ def test_the_two_halves_of_the_neighbours_verdict(smoke):
     assert "told_apart_moved" not in judge.worth(knows, spot, x)
     still = judge.worth(knows, spot, x, moved=x)
     assert still["told_apart_moved"] == still["told_apart_real"], "of the same images, moved by nothing"
+
+
+def test_each_half_of_the_verdict_is_of_its_kind(smoke):
+    """Three copies of each of 20 real images, and 40 draws like no digit: they hide 20 of 100 real images and 60 of 100 draws."""
+    x = torch.cat([smoke.test.x, smoke.valid.x])[:200]
+    x[:20] = 1 - x[:20]  # far from the others, so that the copies are near to their own images only
+    copies = x[:20].repeat(3, 1) + 1e-4 * torch.randn(60, 784)  # each is nearer to its image than to another copy
+    found = judge.worth(judge.Judge(smoke, 10_000), torch.cat([copies, 2 + torch.rand(40, 784)]), x)
+    halves = found["real_among_real"], found["drawn_among_drawn"]
+    assert halves[0]["mean"] == pytest.approx(0.8) and halves[1]["mean"] == pytest.approx(0.4)
+    for entry in halves:
+        assert entry["standard_error"] == pytest.approx(math.sqrt(entry["mean"] * (1 - entry["mean"]) / 99))
+
+
+def test_the_verdict_is_of_1000_pairs(smoke):
+    x = torch.rand(2_100, 784)
+    found = judge.worth(judge.Judge(smoke, 1_000), torch.rand(1_500, 784), x)
+    assert found["real_among_real"]["n"] == 1_000 and found["told_apart"]["n"] == 2_000
 
 
 def test_a_folded_generator_draws_the_same_pixels():

@@ -120,6 +120,17 @@ def test_the_seed_decides_and_the_global_state_stays():
         RealNVP((2, 2), pairs=0)
 
 
+def test_its_networks_bend_as_relu_does():
+    """Each layer's output is piecewise linear: with no biases, twice the input gives twice the output, and minus it does not."""
+    model = RealNVP((2, 2), pairs=1, hidden=8)
+    with torch.no_grad():
+        for net in model.nets:
+            for weights in net.parameters():
+                weights.normal_() if weights.dim() > 1 else weights.zero_()
+            x = torch.randn(5, 2)
+            assert torch.allclose(net(2 * x), 2 * net(x)) and not torch.allclose(net(-x), -net(x))
+
+
 def test_its_settings():
     flow = RealNVP((2, 3), hidden=4)
     assert len(flow.nets) == 8 and len(RealNVP((2, 3), pairs=1, hidden=4).couplings()) == 2
