@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from docutils import nodes
 from docutils.utils import new_document
+from sphinx.errors import SphinxError
 
 from vbook.site import places
 
@@ -16,9 +17,10 @@ APP = SimpleNamespace(
 
 
 def linked(*inside: nodes.Node) -> tuple[nodes.paragraph, list[tuple[str, str]]]:
-    """The paragraph of these nodes after a page was read, and its links: their text and where they lead."""
+    """The paragraph of these nodes after a page with an algorithm 1 was read, and its links: their text and where they lead."""
     document = new_document("page")
     document += nodes.paragraph("", "", *inside)
+    document += nodes.paragraph("", "", nodes.strong("", "Algorithm 1"), nodes.Text(": a loop"))
     places.collect(APP, document)
     found = [(link.astext(), link.get("refid") or link["refuri"]) for link in document.findall(nodes.reference)]
     return document[0], found
@@ -33,6 +35,18 @@ def linked(*inside: nodes.Node) -> tuple[nodes.paragraph, list[tuple[str, str]]]
         ("sections 2.3 to 2.7, 2.10.1: x", [("sections 2.3", "sec-2.3"), ("2.7", "sec-2.7"), ("2.10.1", "sec-2.10.1")]),
         ("sections 4.1 and 2.10", [("2.10", "sec-2.10")]),
         ("section 2.1, figure 2.3", [("section 2.1", "sec-2.1")]),
+        (
+            "appendix 2.A; Appendices 2.B and 12.C",
+            [("appendix 2.A", "sec-2.A"), ("Appendices 2.B", "sec-2.B"), ("12.C", "12-aevb.html#sec-12.C")],
+        ),
+        ("by algorithm 1, not algorithm 2 nor figure 1", [("algorithm 1", "alg-1")]),  # the others aren't on this page
+        ("chapter 12 and chapter 2, chapter 4", [("chapter 12", "12-aevb.html")]),  # not to itself, nor to what isn't there
+        ("chapter 12 of the thesis", []),
+        ("section 2.3 of the paper", []),
+        ("algorithm 1 of Kingma", []),
+        ("algorithm 1 of it", [("algorithm 1", "alg-1")]),
+        ("the report’s section 2.3", []),
+        ("their section 2.3", []),
         ("Section 2.11 of the thesis", []),
         ("sections 2.1 and 2.11 of the thesis", []),
         ("the thesis (section 2.11) says", []),
@@ -47,7 +61,23 @@ def test_named_sections_and_exercises_are_linked(text, wanted):
     paragraph, found = linked(nodes.Text(text))
     assert found == wanted and paragraph.astext() == text
     noted = [(page.partition("/")[2], place) for page, place in APP.env.metadata["chapters/02-vae"]["vbook_place_links"]]
-    assert noted == [("12-aevb" if "html" in where else "02-vae", where.rpartition("#")[2]) for _, where in wanted]
+    places_ = [where for _, where in wanted if not where.endswith(".html")]
+    assert noted == [("12-aevb" if "html" in where else "02-vae", where.rpartition("#")[2]) for where in places_]
+
+
+@pytest.mark.parametrize("page, found", [("book/teaching", ["section 2.3", "chapter 2"]), ("book/errata", [])])
+def test_the_guide_names_the_books_places_and_other_pages_dont(page, found, monkeypatch):
+    monkeypatch.setattr(APP.env, "docname", page)
+    monkeypatch.setitem(APP.env.metadata, page, {})
+    assert [text for text, _ in linked(nodes.Text("section 2.3 in chapter 2"))[1]] == found
+
+
+def test_a_link_to_a_place_that_is_not_there_stops_the_build():
+    env = SimpleNamespace(metadata={"a": {"vbook_places": ["sec-2.3"], "vbook_place_links": [("a", "sec-2.3")]}})
+    places.check(APP, env)
+    env.metadata["a"]["vbook_place_links"].append(("a", "sec-2.4"))
+    with pytest.raises(SphinxError, match=r"a#sec-2\.4, a place that isn't there"):
+        places.check(APP, env)
 
 
 def test_code_titles_and_links_stay_as_they_are():
@@ -65,4 +95,4 @@ def test_a_title_is_no_link():
 def test_an_exercise_is_a_place_and_its_head_no_link():
     paragraph, found = linked(nodes.strong("", "Exercise 2.4."), nodes.Text(" After exercise 2.3, show it."))
     assert paragraph["ids"] == ["ex-2.4"] and found == [("exercise 2.3", "ex-2.3")]
-    assert APP.env.metadata["chapters/02-vae"]["vbook_places"] == ["ex-2.4"]
+    assert APP.env.metadata["chapters/02-vae"]["vbook_places"] == ["ex-2.4", "alg-1"]

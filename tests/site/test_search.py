@@ -39,7 +39,7 @@ def test_every_place_is_there_and_says_something(built_site):
         assert place["title"].strip(), place
         assert not re.search(r"[\ue000\ue001$]|\\[a-z]{2,}", place["title"] + place.get("text", "")), place
     kinds = {place["kind"] for place in found["places"]}
-    assert kinds == {"section", "fold", "equation", "figure", "algorithm", "exercise", "term", "function", "work"}
+    assert kinds == {"section", "fold", "equation", "figure", "algorithm", "exercise", "term", "function", "work", "symbol"}
     listed = {file for file, _ in found["pages"]}
     assert listed == set(look.pages(built_site)) - {"search.html"}
 
@@ -86,7 +86,13 @@ def test_a_number_leads_to_its_equation(browser, built_site, serve, where):
         ("latent manifolds", "Latent manifold"),
         ("vbook.bounds.elbo", "elbo"),
         ("pósterior collapse", "Posterior collapse"),
-        ("Burda 2016", "Importance Weighted Autoencoders"),
+        ("Burda et al. 2016", "Importance Weighted Autoencoders"),
+        ("Kingma & Welling (2013)", "Auto-Encoding Variational Bayes"),
+        ("appendix 2.A", "2.A What does a Gaussian posterior cost? The KL term, term by term"),
+        ("MCEM", "Monte Carlo EM"),
+        ("log derivative trick", "Score-function estimator"),
+        ("q(z|x)", "qϕ(z ∣ x)"),
+        ("adam", "Adam: A Method for Stochastic Optimization"),
         ("importance weighted autoencoders", "Importance Weighted Autoencoders"),
     ],
 )
@@ -108,6 +114,13 @@ FORMULAS = {
     r"\sqrt{a b}": "√(ab)",
     r"\textstyle\sum_{i=1}^N x_i": "∑ᵢ₌₁^N xᵢ",
     r"\hat x": "x",
+    r"\mathbb E_q[\log p]": "E_q[log p]",  # not "Eq"
+    r"D_{KL}(q)": "D_KL(q)",
+    r"\mathbb E_{q(z)}[x]": "E_(q(z))[x]",
+    r"-\mu - (w^2 + 1)\sigma": "− μ − (w² + 1)σ",
+    r"u, \phi \mapsto f": "u, ϕ ↦ f",
+    r"\theta'(x)": "θ′(x)",
+    r"10{,}000": "10,000",
 }
 
 
@@ -134,12 +147,53 @@ def test_where_its_files_cannot_be_loaded_the_dialog_says_so(browser, sample_sit
     with visit(browser, f"{serve(sample_site)}/chapters/03-next.html") as page:
         page.route("**/vbook-places.js", lambda route: route.abort())
         page.locator(".search-button-field").first.click()
-        page.get_by_text("The search could not be loaded").wait_for()
+        page.get_by_role("status").get_by_text("The search could not be loaded").wait_for()
         page.unroute("**/vbook-places.js")
         page.keyboard.press("Escape")
         page.locator(".search-button-field").first.click()  # and tries again
         page.keyboard.type("free bits")
         page.locator(".vbook-hits li > a").first.wait_for()
+
+
+@pytest.mark.parametrize("name", ["minisearch.js", "stemmer.js", "vbook-places.js", "vbook-search.js"])
+def test_where_its_files_cannot_be_loaded_the_page_says_so(browser, sample_site, serve, name):
+    with visit(browser, f"{serve(sample_site)}/chapters/03-next.html") as page:
+        page.route(f"**/{name}", lambda route: route.abort())
+        page.goto(page.url.replace("chapters/03-next.html", "search.html?q=free"))
+        page.get_by_role("status").get_by_text("The search could not be loaded").wait_for()
+        page.unroute(f"**/{name}")
+        page.keyboard.type(" bits")
+        page.locator(LINKS).first.wait_for()
+        assert not [said for said in page.complaints if "failed" not in said.lower()]
+
+
+def test_an_equation_without_its_picture_is_found_and_the_next_time_has_it(browser, built_site, serve):
+    with visit(browser, f"{serve(built_site)}/search.html") as page:
+        page.route("**/vbook-equations.js", lambda route: route.abort())
+        page.keyboard.type("2.57")
+        page.locator(LINKS).first.wait_for()
+        assert "log p" in page.locator("#search-results li .visually-hidden").first.inner_text()  # which a screen reader says
+        page.unroute("**/vbook-equations.js")
+        page.locator("article input[type=search]").fill("equation 2.10")
+        page.locator(".vbook-hit-equation mjx-container").first.wait_for()
+
+
+def test_escape_closes_the_dialog_wherever_the_focus_is(browser, sample_site, serve):
+    with visit(browser, f"{serve(sample_site)}/chapters/03-next.html") as page:
+        for words, press in (("free bits", "ArrowDown"), ("", "Tab"), ("free bits", "")):
+            page.keyboard.press("Control+k")
+            page.locator("#pst-search-dialog input").fill(words)
+            page.locator(".vbook-hits li > a" if words else ".vbook-hits-examples button").first.wait_for()
+            if press:
+                page.keyboard.press(press)
+            page.keyboard.press("Escape")
+            assert not page.locator("#pst-search-dialog").is_visible(), (words, press)
+
+
+def test_without_scripts_no_field_is_shown(browser, sample_site, serve):
+    with visit(browser, f"{serve(sample_site)}/search.html", java_script_enabled=False) as page:
+        assert not page.locator("article input[type=search]").is_visible()
+        assert page.locator("article noscript p").is_visible()
 
 
 @pytest.fixture
@@ -162,14 +216,82 @@ def search(browser, sample_site, serve):
 def test_words_are_found_in_their_forms_and_marked(search):
     for words in ("lower bound", "Lower bounds", "LOWER-BOUND", "lowr bound"):
         titles, said = search.ask(words)
-        assert titles[0] == "The bound" and re.fullmatch(r"\d+ places?:", said), words
+        assert titles[0] == "The bound", words
+        assert said.startswith("No place says it so" if "lowr" in words else str(len(titles))), words
         marked = search.locator("#search-results li").first.locator("p mark").all_inner_texts()
         assert [word.lower() for word in marked][:2] == ["lower", "bound"], words
     assert "log pθ(x)" in search.locator("#search-results li p").first.inner_text()  # a formula in words
 
 
+SAME = {
+    "bounds": "bound",
+    "modelling": "modeling",
+    "φ": "phi",
+    "Σ": "sigma",
+    "generalised": "generalize",
+    "averaging": "averages",
+    "β": "ϐ",
+}
+
+
+@pytest.mark.parametrize("one", SAME)
+def test_the_same_word_finds_the_same_places(browser, built_site, one):
+    """A plural, American endings, the name of a letter."""
+    found = []
+    for words in (one, SAME[one]):
+        with visit(browser, f"{built_site.as_uri()}/search.html?q={words}") as page:
+            page.locator(LINKS).first.wait_for()
+            said = page.locator(".vbook-hits-status").inner_text()
+            found.append((said, [link.inner_text() for link in page.locator(LINKS).all()]))
+    assert found[0] == found[1] and re.fullmatch(r"\d+ places?:", found[0][0])
+
+
+def test_numbers_with_a_letter_or_a_comma_are_one_word(browser, built_site):
+    with visit(browser, f"{built_site.as_uri()}/search.html?q=A2") as page:
+        page.locator(LINKS).first.wait_for()
+        assert {mark.lower() for mark in page.locator("#search-results mark").all_inner_texts()} == {"a2"}
+        page.locator("article input[type=search]").fill("10,000")
+        page.locator(".vbook-hits-status[data-asked='10,000']").wait_for()
+        marks = page.locator("#search-results mark").all_inner_texts()
+        assert marks and set(marks) == {"10,000"}
+
+
+def test_each_function_is_found_once(built_site):
+    """Under its own name, and not in its module's section again."""
+    found = read(built_site)
+    page = [file for file, _ in found["pages"]].index("book/code.html")
+    sections = [place for place in found["places"] if place["page"] == page and place["kind"] == "section"]
+    functions = [place for place in found["places"] if place["page"] == page and place["kind"] == "function"]
+    assert len(functions) > 50 and len({place["at"] for place in functions}) == len(functions)
+    assert not [place for place in sections if functions[0]["text"] in place.get("text", "")]
+
+
+def test_all_results_can_be_had_and_then_no_more_are_offered(search):
+    search.ask("bound")
+    more, total = search.locator(".vbook-hits-more"), int(search.locator(".vbook-hits-status").inner_text().split()[0])
+    while more.is_visible():
+        assert search.locator(LINKS).count() < total
+        more.click()
+    assert search.locator(LINKS).count() == total
+    search.ask("zebra")
+    assert not more.is_visible()
+
+
+def test_what_is_asked_last_is_answered(browser, built_site):
+    """The first answer waits for the index; another question meanwhile must not get it."""
+    with visit(browser, f"{built_site.as_uri()}/search.html?q=bound") as page:
+        page.locator("article input[type=search]").fill("free bits")
+        page.locator(LINKS).first.wait_for()
+        page.wait_for_timeout(500)
+        assert page.locator(LINKS).first.inner_text() == "Free bits" and page.locator(LINKS).count() <= 20
+        titles = page.locator(LINKS).all_inner_texts()
+        assert len(titles) == len(page.locator("#search-results li").all()) and titles.count("Free bits") == 1
+
+
 def test_what_is_in_no_place_is_told(search):
     assert search.ask("zebra") == ([], "Nothing found.")
+    assert search.ask("the")[1] == "Words such as these are in every place: ask for others."
+    assert search.ask("lowwer")[1].startswith("No place says it so; ")
     titles, said = search.ask("zebra bound")
     assert "The bound" in titles and "with some of them" in said
     assert search.ask("") == ([], "")

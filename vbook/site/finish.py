@@ -25,7 +25,7 @@ SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script>", re.DOTALL | re.IGNORECAS
 ICONS = re.compile(r"\s*(?:<!-- So that users can add custom icons -->\s*)?<script[^>]*scripts/fontawesome\.js[^>]*></script>")
 NAMELESS = re.compile(r'<button class="btn search-button-field[^>]*>')  # its visible text is its name
 # Scripts of Sphinx's search, in whose place is ours, and the theme's, which vbook.js starts
-SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
+SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex|sphinx_highlight)\.js[^"]*"></script>')
 LATER = re.compile(r'<script defer src="([^"]*/scripts/(?:bootstrap|pydata-sphinx-theme)\.js[^"]*)"></script>')
 HANDLER = re.compile(r"""(<[a-z][^<>]*?)\s+on[a-z]+\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
 PLAIN = re.compile(r'<span class="[npow]">([^<]*)</span>')  # names, punctuation, operators, blanks: most of a page of code
@@ -41,6 +41,7 @@ FONTS = {
     "source-serif-4-latin-wght-italic": "<em>",
 }
 START = """<script>
+document.documentElement.classList.add("scripted");
 if (location.protocol === "file:") document.documentElement.classList.add("disk");
 else for (const name of NAMES) document.head.append(Object.assign(document.createElement("link"), {
   rel: "preload", as: "font", type: "font/woff2", crossOrigin: "", href: `STATICfonts/${name}.woff2` }));
@@ -53,7 +54,8 @@ POLICY = (
 )
 POLICY_TAG = '<meta http-equiv="Content-Security-Policy"'
 DEAD = ("scripts/fontawesome.js*", "vendor/fontawesome", "**/*.map", "**/*.LICENSE.txt")
-DEAD += ("searchtools.js", "language_data.js")  # of Sphinx's own search
+DEAD += ("searchtools.js", "language_data.js", "sphinx_highlight.js")  # of Sphinx's own search; the last eats the dialog's Escape
+DEAD += ("locales", "*webpack-macros.html", "images/logo_[bdj]*")  # no page has them
 ICON_FONTS = re.compile(r"@font-face\s*\{[^{}]*fontawesome[^{}]*\}")
 ICON = r"\.fa(?:[brs]|-[-\w]+)?(?:::?before)?"
 ICON_RULES = re.compile(rf"(?:(?<=[}}/])|^)\s*{ICON}(?:\s*,\s*{ICON})*\s*\{{[^{{}}]*\}}")

@@ -8,8 +8,8 @@ from vbook.site.maths import ASSISTIVE
 
 SILENT = str.maketrans("", "", "\u2061\u2062\u2063\u2064\u200b")  # signs of MathML that nobody sees
 LOW = str.maketrans("0123456789+−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
-HIGH = str.maketrans("0123456789+−=()inT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁱⁿᵀ")
-APART = frozenset("=≠<>≤≥≈∼∝→∈∣∥+−")
+HIGH = str.maketrans("0123456789+−=()inT′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁱⁿᵀ′")
+APART = frozenset("=≠<>≤≥≈∼∝→↦⇒⇔∈∣∥+−")
 
 
 def plain(formula: str) -> str:
@@ -21,7 +21,7 @@ def plain(formula: str) -> str:
     """
     found = ASSISTIVE.search(formula)
     line = _line(ElementTree.fromstring(found[1])).translate(SILENT) if found else ""
-    return re.sub(r" +(?=[(),])|(?<=\() +", "", " ".join(line.split()))
+    return re.sub(r" +(?=[),])|(?<=\() +|(?<=[\w)\]′]) +(?=\()", "", " ".join(line.split()))
 
 
 def _set(text: str, signs: dict[int, int], before: str = "") -> str:
@@ -29,7 +29,7 @@ def _set(text: str, signs: dict[int, int], before: str = "") -> str:
     bare = text.replace(" ", "")
     if all(ord(sign) in signs for sign in bare):
         return bare.translate(signs)
-    return f"{before}({text.strip()})" if before and len(bare) > 1 and bare[0] + bare[-1] != "()" else before + bare
+    return f"{before}({text.strip()})" if before and not bare.isalnum() and bare[0] + bare[-1] != "()" else before + bare
 
 
 def _line(node: ElementTree.Element) -> str:
@@ -38,7 +38,7 @@ def _line(node: ElementTree.Element) -> str:
         top, below = (part.strip() for part in parts)
         return "/".join(part if part.isalnum() else f"({part})" for part in (top, below)) + " "
     if name == "msub":
-        return parts[0] + _set(parts[1], LOW)
+        return parts[0] + _set(parts[1], LOW, "_" * bool(re.match(r"[A-Za-z]", parts[1].strip())))
     if name == "msup":
         return parts[0] + _set(parts[1], HIGH, "^")
     if name == "munder":
@@ -54,4 +54,6 @@ def _line(node: ElementTree.Element) -> str:
     said = html.unescape(node.text or "").strip()
     if name == "mo" and said in APART:
         return f" {said} "
+    if name == "mo" and said == ",":
+        return ", "
     return said + (" " if name == "mi" and len(said) > 1 else "") + "".join(parts)  # log p, not logp

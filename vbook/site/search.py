@@ -1,5 +1,5 @@
-"""What the search finds: each section, folded block, equation, figure, algorithm, exercise, term, function and cited work as a
-place of its own."""
+"""What the search finds: each section, folded block, equation, figure, algorithm, exercise, symbol, term, function and
+cited work as a place of its own."""
 
 import html
 import json
@@ -17,7 +17,8 @@ from vbook.site.page import pages
 from vbook.site.places import ALGORITHM, EXERCISE, FIGURE, SECTION
 from vbook.site.plain import plain
 
-PLACES, EQUATIONS, LIBRARY = "vbook-places.js", "vbook-equations.js", "minisearch.js"
+PLACES, EQUATIONS, LIBRARY, STEMMER = "vbook-places.js", "vbook-equations.js", "minisearch.js", "stemmer.js"
+NOTATION = "book/notation"
 UNSAID = (nodes.raw, nodes.comment, nodes.image, nodes.math_block, nodes.literal_block, nodes.section, nodes.system_message)
 OPEN, CLOSE = "\ue000", "\ue001"  # around the TeX of a formula, until all are typeset
 FORMULA = re.compile(f"{OPEN}([^{CLOSE}]*){CLOSE}")
@@ -44,6 +45,8 @@ def collect(app, doctree) -> None:
     found = [place for section in doctree.findall(nodes.section) for place in _places(section, skipped)]
     if name == glossary.PAGE:
         found += [_term(item) for item in doctree.findall(nodes.definition_list_item)]
+    if name == NOTATION:
+        found += [_symbol(row, k) for k, row in enumerate(doctree.findall(nodes.row)) if isinstance(row.parent, nodes.tbody)]
     app.env.metadata[name]["vbook_search"] = found + functions + [_work(item) for item in entries]
 
 
@@ -67,7 +70,7 @@ def _gathered(block: nodes.Element, skipped: tuple) -> tuple[str, str, list[dict
         elif isinstance(node, nodes.math_block):
             if node.get("tag"):
                 inner.append(place("equation", node["ids"][0], f"Equation ({node['tag']})", last, label=node["tag"]))
-        elif isinstance(node, vbook_details):
+        elif isinstance(node, vbook_details) and not any(node.findall(_is_bibtex)):  # its works are places
             title = _words(node[0])
             title = f"{title} of {exercise}" if exercise and title == "Solution" else title
             text, its_code, more = _gathered(node, skipped)
@@ -98,6 +101,10 @@ def _own(node: nodes.Element, skipped: tuple):
             yield from _own(part, skipped)
 
 
+def _is_bibtex(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.literal_block) and node.get("language") == "bibtex"
+
+
 def _is_cell(block: vbook_details) -> bool:
     return any("nb_element" in part.attributes for part in block.children)
 
@@ -112,7 +119,8 @@ def _numbered(node: nodes.Element, text: str):
 def _term(item: nodes.definition_list_item) -> dict:
     """A term, whose other names are its initials, what its definition has in italics, and an abbreviation at its beginning."""
     title, definition = _words(item[0]), item[-1]
-    initials = "".join(word[0] for word in re.split(r"[ –-]", title)).upper()
+    words = re.split(r"[ –-]", title)
+    initials = "".join(word if word.isupper() else word[0].upper() for word in words) if len(words) > 1 else ""
     names = [node.astext() for node in definition.findall(nodes.emphasis)] + re.findall(r"\b[A-Z]{2,}\b", _words(definition)[:12])
     return place("term", item[0]["ids"][0], title, _words(definition)) | {"names": " ".join([initials, *names])}
 
@@ -145,9 +153,15 @@ def _parts(node: nodes.Node):
             yield " "
 
 
+def _symbol(row: nodes.row, k: int) -> dict:
+    row[0][0]["ids"] = [f"symbol-{k}"]
+    return place("symbol", f"symbol-{k}", _words(row[0]), " · ".join(_words(cell) for cell in row[1:]))
+
+
 def _work(item: nodes.list_item) -> dict:
     work = citations.works()[item["ids"][0]]
-    return place("work", work.key, work.title, _words(item)) | {"names": work.names}
+    names = [work.names, *re.findall(r"[0-9]{4}", work.key)]  # known by the year of the preprint, too
+    return place("work", work.key, work.title, _words(item)) | {"authors": " ".join(names)}
 
 
 def describe(app, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -164,6 +178,11 @@ def describe(app, pagename: str, templatename: str, context: dict, doctree) -> N
 def write(app, static: Path) -> None:
     """Write what the search's script reads into the folder ``static``: all places, the typeset equations, the library."""
     env, typesetter = app.env, app.vbook_typesetter
+    formulas = {
+        f"{app.builder.get_target_uri(name)}#{at}": typesetter.html(tex, True)
+        for name, page in pages(env).items()
+        for at, tex in page.equations.items()
+    }
     known = [name for name in env.metadata if env.metadata[name].get("vbook_search")]
     order = {name: k for k, name in enumerate(_reading_order(env))}
     known.sort(key=lambda name: order.get(name, len(order)))
@@ -172,17 +191,18 @@ def write(app, static: Path) -> None:
     for k, name in enumerate(known):
         for one in env.metadata[name]["vbook_search"]:
             shown = one | {"title": _told(one["title"], typesetter), "text": _told(one["text"], typesetter), "page": k}
+            if one["kind"] == "equation":
+                shown["formula"] = plain(formulas[f"{app.builder.get_target_uri(name)}#{one['at']}"])
             found.append({key: value for key, value in shown.items() if value != ""})
-    typeset = {
-        f"{app.builder.get_target_uri(name)}#{at}": ASSISTIVE.sub("", typesetter.html(tex, True))
-        for name, page in pages(env).items()
-        for at, tex in page.equations.items()
-    }
     _write_script(static / PLACES, "vbookPlaces", {"pages": titles, "places": found})
-    _write_script(static / EQUATIONS, "vbookEquations", typeset)
-    library = vendor.modules() / "minisearch"
-    script = re.sub(r"//# sourceMappingURL=.*", "", (library / "dist" / "umd" / "index.js").read_text(encoding="utf-8"))
-    paths.write_text(static / LIBRARY, f"/*! {(library / 'LICENSE.txt').read_text(encoding='utf-8').strip()}\n*/\n{script}")
+    _write_script(static / EQUATIONS, "vbookEquations", {at: ASSISTIVE.sub("", typeset) for at, typeset in formulas.items()})
+    modules = vendor.modules()
+    library, its_licence = (modules / "minisearch" / name for name in ("dist/umd/index.js", "LICENSE.txt"))
+    script = re.sub(r"//# sourceMappingURL=.*", "", library.read_text(encoding="utf-8"))
+    paths.write_text(static / LIBRARY, f"/*! {its_licence.read_text(encoding='utf-8').strip()}\n*/\n{script}")
+    script = (modules / "wink-porter2-stemmer" / "src" / "wink-porter2-stemmer.js").read_text(encoding="utf-8")
+    wrapped = f"globalThis.stem = (() => {{\nconst module = {{}};\n{script}\nreturn module.exports;\n}})();\n"
+    paths.write_text(static / STEMMER, wrapped)
 
 
 def _reading_order(env) -> list[str]:

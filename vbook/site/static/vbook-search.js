@@ -1,33 +1,49 @@
-// The search: each section, equation, figure, term, function and cited work is a place of its own, found by MiniSearch in the reader's browser.
-// It needs no server and runs from disk too. `vbook.site.search` writes what it reads.
+// The search: each section, folded block, equation, figure, algorithm, exercise, symbol, term, function and cited work is a place of its
+// own, found by MiniSearch in the reader's browser. It needs no server and runs from disk too. `vbook.site.search` writes what it reads.
 "use strict";
 
 const vbookSearch = (() => {
   const NUMBER = /^\p{N}+[a-z]?(?:\.[\p{L}\p{N}]+)*$/u; // of an equation or a section: found as it is or not at all
-  const WORD = /\p{N}+\p{L}?(?:\.[\p{L}\p{N}]+)*|[\p{L}\p{M}]+/gu;
-  const SHORT = new Map(Object.entries({ eq: "equation", eqs: "equation", eqn: "equation", sec: "section", fig: "figure", alg: "algorithm", ex: "exercise", ch: "chapter" }));
-  const EMPTY = new Set("a an and are as at be by do does for from how i in into is it its no not of on or that the their this to was with what".split(" "));
-  const WEIGHT = { term: 1.8, section: 1, fold: 0.8, function: 0.7, figure: 0.7, algorithm: 0.8, exercise: 0.8, equation: 0.6, work: 0.6 };
+  // 2,000; A2; 2.10 and 2.D.1; a Greek letter; a word
+  const WORD = /\p{N}{1,3}(?:,\p{N}{3})+(?!\p{N})|(?<![\p{L}\p{N}])\p{L}\p{Nd}+(?![\p{L}\p{N}.])|\p{N}+\p{L}?(?:\.[\p{L}\p{N}]+)*|\p{Script=Greek}|(?:(?!\p{Script=Greek})[\p{L}\p{M}])+/gu;
+  const SHORT = new Map(Object.entries({ eq: "equation", eqs: "equation", eqn: "equation", sec: "section", appendix: "section", fig: "figure", alg: "algorithm", ex: "exercise", ch: "chapter" }));
+  const EMPTY = new Set("a an and are as at be by do does et al for from how i in into is it its no not of on or that the their this to was with what".split(" "));
+  const WEIGHT = { symbol: 1.2, term: 1.8, section: 1, fold: 0.8, function: 0.7, figure: 0.7, algorithm: 0.8, exercise: 0.8, equation: 0.6, work: 0.6 };
+  const NAMES = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma tau upsilon phi chi psi omega".split(" ");
+  const LETTERS = new Map([..."αβγδεζηθικλμνξοπρςστυφχψω"].map((letter, k) => [letter, NAMES[k]]));
   const EXAMPLES = ["reparameterization", "equation 2.10", "posterior collapse", "iwae", "Burda 2016"];
   const SHOWN = 20, AROUND = 90, LONGEST = 200; // results at a time; characters to either side of what was found, and to ask with
   const root = document.documentElement.dataset.content_root ?? "./";
 
   const tokens = (text) => text.match(WORD) ?? [];
-  // One form for a word's forms: case, accents, a plural's s, British and American endings
-  const term = (word) => {
+  // Without case and accents, a Greek letter by its name
+  const bare = (word) => {
     const plain = word.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-    const one = plain.length > 3 ? plain.replace(/(?<![s'])s$/, "").replace(/is(e[drs]?|ing|ations?)$/, "iz$1").replace(/our$/, "or") : plain;
-    return EMPTY.has(plain) ? null : SHORT.get(one) ?? one;
+    return LETTERS.get(plain) ?? plain;
+  };
+  // One form for a word's forms: endings as in America, and then its stem
+  const term = (word) => {
+    const plain = bare(word);
+    if (EMPTY.has(plain)) return null;
+    if (plain.length < 4 || /\p{N}/u.test(plain)) return SHORT.get(plain) ?? plain;
+    const one = plain.replace(/is(e[drs]?|ing|ations?)$/, "iz$1").replace(/yse(?=[drs]?$)/, "yze").replace(/ysing$/, "yzing").replace(/our(?=s?$)/, "or").replace(/ll(?=ing$|e[drs]*$)/, "l");
+    return SHORT.get(one) ?? stem(one);
+  };
+  // A place has a word as its stem and as it is, which a reader's half of it may begin
+  const forms = (word) => {
+    const one = term(word), plain = bare(word);
+    return one === null ? null : one === plain || NUMBER.test(plain) ? one : [one, plain];
   };
 
   const { pages, places } = globalThis.vbookPlaces;
   const index = new MiniSearch({
-    fields: ["label", "title", "names", "kind", "text", "code"],
+    fields: ["label", "title", "names", "authors", "kind", "text", "formula", "code"],
     idField: "id",
     tokenize: tokens,
-    processTerm: term,
+    processTerm: forms,
     searchOptions: {
-      boost: { label: 8, title: 4, names: 6, kind: 0.2, code: 0.3 },
+      processTerm: term,
+      boost: { label: 8, title: 4, names: 6, authors: 2, kind: 0.2, formula: 0.5, code: 0.3 },
       combineWith: "AND",
       prefix: (word) => word.length > 1 && !NUMBER.test(word),
       weights: { prefix: 0.5, fuzzy: 0.2 },
@@ -39,14 +55,20 @@ const vbookSearch = (() => {
 
   const fuzzy = (word) => (word.length > 3 && !NUMBER.test(word) ? 1 + (word.length > 7) : false); // letters that may be wrong
 
-  // All words as they are, else with letters wrong, else some of them
+  // All words as they are, else with letters wrong, else some of them; and what to say of it
   function find(wanted) {
-    const options = { boostDocument: preference(wanted) };
+    const words = tokens(wanted).filter((word) => term(word) !== null), options = { boostDocument: preference(wanted) };
+    if (!words.length) return { hits: [], said: tokens(wanted).length ? "Words such as these are in every place: ask for others." : "Nothing found." };
     for (const more of [{}, { fuzzy }, { fuzzy, combineWith: "OR" }]) {
       const hits = index.search(wanted, { ...options, ...more });
-      if (hits.length) return { hits, some: "combineWith" in more && tokens(wanted).length > 1 };
+      if (!hits.length) continue;
+      const count = `${hits.length} place${hits.length === 1 ? "" : "s"}`;
+      if (!more.fuzzy) return { hits, said: `${count}:` };
+      if (!more.combineWith || words.length === 1) return { hits, said: `No place says it so; ${count} with words like ${words.length === 1 ? "it" : "these"}:` };
+      const matched = new Map(hits.map((hit) => [hit, new Set(hit.queryTerms).size])); // most of the words first
+      return { hits: hits.sort((one, other) => matched.get(other) - matched.get(one)), said: `No place has all of these words; ${count} with some of them:` };
     }
-    return { hits: [], some: false };
+    return { hits: [], said: "Nothing found." };
   }
 
   // Who asks for figure 2.1 means the figure, not section 2.1
@@ -62,19 +84,21 @@ const vbookSearch = (() => {
     return made;
   }
 
+  const has = (found, word) => [forms(word)].flat().some((form) => found.has(form));
+
   // The part of a text in which most of the terms are, with these marked
   function excerpt(text, found) {
-    const hits = [...text.matchAll(WORD)].filter(([word]) => found.has(term(word)));
+    const hits = [...text.matchAll(WORD)].filter(([word]) => has(found, word));
     if (!hits.length) return null;
-    let best = { from: 0, score: -1 };
-    for (const { index: from } of hits) {
+    let best = { from: 0, to: 0, score: -1 };
+    for (const { 0: word, index: from } of hits) {
       const score = new Set(hits.filter(({ index: at }) => at >= from && at < from + 2 * AROUND).map(([word]) => term(word))).size;
-      if (score > best.score) best = { from, score };
+      if (score > best.score) best = { from, to: from + word.length, score };
     }
     let start = text.length <= 2 * AROUND ? 0 : Math.max(0, best.from - AROUND / 2);
     if (start) start = text.indexOf(" ", start) + 1;
     let end = Math.min(text.length, start + 2.5 * AROUND);
-    if (end < text.length) end = Math.max(text.lastIndexOf(" ", end), best.from + hits[0][0].length);
+    if (end < text.length) end = Math.max(text.lastIndexOf(" ", end), best.to);
     const parts = [start ? "… " : ""];
     let at = start;
     for (const { 0: word, index: from } of hits) {
@@ -90,28 +114,38 @@ const vbookSearch = (() => {
     const title = element("a", marked(one.title, found), { href: `${root}${file}#${one.at}` });
     const item = element("li", [title]);
     if (one.title !== page) item.append(element("span", page, { class: "vbook-hit-page" }));
-    const has = (text) => new Set(tokens(text).map(term).filter((word) => found.has(word))).size;
-    const line = (one.code ?? "").split("\n").reduce((best, row) => (has(row) > has(best) ? row : best), "");
+    const count = (text) => new Set(tokens(text).filter((word) => has(found, word)).map(term)).size;
+    const line = (one.code ?? "").split("\n").reduce((best, row) => (count(row) > count(best) ? row : best), "");
     const said = excerpt(one.text ?? "", found);
-    if (!said && line && !has(one.title)) item.append(element("p", element("code", line.trim())));
+    if (count(line) > Math.max(count(one.title), count(one.text ?? ""))) item.append(element("p", element("code", line.trim())));
     else if (said || one.text) item.append(element("p", said ?? [one.text.slice(0, 2 * AROUND), one.text.length > 2 * AROUND ? " …" : ""]));
-    if (one.kind === "equation") item.append(equation(`${file}#${one.at}`));
+    if (one.kind === "equation") item.append(element("span", one.formula, { class: "visually-hidden" }), equation(`${file}#${one.at}`));
     return item;
   }
 
-  const marked = (text, found) => text.split(/([\p{L}\p{M}\p{N}.]+)/u).map((part) => (found.has(term(part)) ? element("mark", part) : part));
+  function marked(text, found) {
+    const parts = [];
+    let at = 0;
+    for (const { 0: word, index: from } of text.matchAll(WORD)) {
+      if (!has(found, word)) continue;
+      parts.push(text.slice(at, from), element("mark", word));
+      at = from + word.length;
+    }
+    return [...parts, text.slice(at)];
+  }
 
   // Typeset equations are many bytes: fetched when the first is shown
   let typeset = null;
   function equation(address) {
     const box = element("div", [], { class: "vbook-hit-equation", "aria-hidden": "true" });
     typeset ??= fetchScript("vbook-equations.js");
-    typeset.then(() => { box.innerHTML = globalThis.vbookEquations[address] ?? ""; });
+    typeset.then(() => { box.innerHTML = globalThis.vbookEquations[address] ?? ""; }, () => { typeset = null; }); // the next one tries again
     return box;
   }
 
   function connect(input, box) {
     input.maxLength = LONGEST;
+    input.value = input.value.slice(0, LONGEST);
     const status = element("p", [], { role: "status", class: "vbook-hits-status" });
     const list = element("ol", [], { class: "vbook-hits" });
     const more = element("button", "More results", { type: "button", class: "vbook-hits-more", hidden: "" });
@@ -132,8 +166,7 @@ const vbookSearch = (() => {
       if (wanted !== asked) return;
       const answer = find(wanted);
       hits = answer.hits;
-      const count = `${hits.length} place${hits.length === 1 ? "" : "s"}`;
-      status.textContent = !wanted ? "" : !hits.length ? "Nothing found." : answer.some ? `No place has all of these words; ${count} with some of them:` : `${count}:`;
+      status.textContent = wanted ? answer.said : "";
       box.dispatchEvent(new CustomEvent("vbook-searched", { detail: wanted }));
       add();
       status.dataset.asked = wanted;
@@ -165,25 +198,5 @@ const vbookSearch = (() => {
     search();
   }
 
-  const results = document.getElementById("search-results");
-  if (results) {
-    const input = results.parentElement.querySelector("input[type=search]");
-    input.value = (new URLSearchParams(location.search).get("q") ?? "").slice(0, LONGEST);
-    results.addEventListener("vbook-searched", ({ detail }) => {
-      const address = new URL(location.href);
-      address.searchParams.set("q", detail);
-      if (location.protocol !== "file:") history.replaceState(null, "", address);
-    });
-    connect(input, results);
-    input.focus();
-    // Here the keys that open the dialog elsewhere go to the field.
-    addEventListener("keydown", (event) => {
-      if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "k") return;
-      event.preventDefault();
-      event.stopImmediatePropagation();
-      input.focus();
-      input.select();
-    }, { capture: true });
-  }
   return { connect, ready };
 })();

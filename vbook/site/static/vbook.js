@@ -194,7 +194,7 @@ if (entries.size) {
 }
 document.addEventListener("click", ({ target }) => { if (target.closest("a[href*='#']")) target.closest("dialog[open]:not(.vbook-lightbox)")?.close(); });
 
-// The search in its dialog: what it needs comes when the reader turns to it. Without it, the form leads to the search's page.
+// The search, in its dialog and on its page: what it needs comes when the reader turns to it. Without it, the form leads to the page.
 function fetchScript(name) {
   const script = document.createElement("script");
   script.src = `${document.documentElement.dataset.content_root ?? "./"}_static/${name}`;
@@ -204,29 +204,49 @@ function fetchScript(name) {
     script.addEventListener("error", () => { script.remove(); reject(new Error(`${name} could not be loaded`)); });
   });
 }
-const dialog = document.getElementById("pst-search-dialog"), field = dialog?.querySelector("input[type=search]");
-dialog?.setAttribute("aria-label", "Search");
-if (dialog) { // where there is no Esc
-  const close = Object.assign(document.createElement("button"), { type: "button", className: "vbook-search-close", textContent: "Close" });
-  close.addEventListener("click", () => dialog.close());
-  field.form.append(close);
-}
-let fetched = null;
-field?.addEventListener("focus", () => {
-  fetched ??= (async () => {
-    const box = dialog.querySelector(".vbook-hits-box") ?? dialog.appendChild(document.createElement("div"));
-    box.className = "vbook-hits-box";
-    try {
-      for (const name of ["minisearch.js", "vbook-places.js", "vbook-search.js"]) {
-        if (!document.querySelector(`script[src$="_static/${name}"]`)) await fetchScript(name);
-      }
-      vbookSearch.connect(field, box);
-    } catch {
-      fetched = null; // the next time tries again
-      box.textContent = "The search could not be loaded. Is the network there?";
+async function searchWith(input, box) {
+  try {
+    for (const name of ["minisearch.js", "stemmer.js", "vbook-places.js", "vbook-search.js"]) {
+      if (!document.querySelector(`script[src$="_static/${name}"]`)) await fetchScript(name);
     }
-  })();
-});
+    vbookSearch.connect(input, box);
+  } catch {
+    const said = Object.assign(document.createElement("p"), { role: "status", className: "vbook-hits-status" });
+    box.replaceChildren(said);
+    said.textContent = "The search could not be loaded. Is the network there?";
+    input.addEventListener("input", () => searchWith(input, box), { once: true }); // tries again
+  }
+}
+const dialog = document.getElementById("pst-search-dialog"), results = document.getElementById("search-results");
+if (dialog) {
+  const field = dialog.querySelector("input[type=search]"), box = document.createElement("div");
+  dialog.setAttribute("aria-label", "Search");
+  box.className = "vbook-hits-box";
+  dialog.append(box);
+  const close = Object.assign(document.createElement("button"), { type: "button", className: "vbook-search-close", textContent: "Close" });
+  close.addEventListener("click", () => dialog.close()); // where there is no Esc
+  field.form.append(close);
+  field.addEventListener("focus", () => searchWith(field, box), { once: true });
+}
+if (results) {
+  const field = results.parentElement.querySelector("input[type=search]");
+  field.value = new URLSearchParams(location.search).get("q") ?? "";
+  results.addEventListener("vbook-searched", ({ detail }) => {
+    const address = new URL(location.href);
+    address.searchParams.set("q", detail);
+    if (location.protocol !== "file:") history.replaceState(null, "", address);
+  });
+  searchWith(field, results);
+  field.focus();
+  // Here the keys that open the dialog elsewhere go to the field.
+  addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "k") return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    field.focus();
+    field.select();
+  }, { capture: true });
+}
 
 // Results: what a reader wants to see of the reported numbers.
 for (const form of document.querySelectorAll("form.vbook-filter")) {
