@@ -23,6 +23,7 @@ parts:
 INDEX = """# Sample book
 
 Start with [chapter 2](../chapters/02-variational-autoencoders.ipynb), or with its bound [(2.10)](../chapters/02-variational-autoencoders.ipynb#eq-2.10).
+<span class="screen">Point at its *number* to see it.</span>
 """
 NOTATION = """# Notation
 

@@ -165,7 +165,9 @@ def test_coverage_counts_closed_equations_only():
         ["Exploiting uncertainty of the loss landscape", "–", "0 of 1"],
         ["**all**", "**1 of 2**", "**4 of 7**"],
     ]
-    assert "later" not in pages.entries_tables(known)
+    closed = pages.entries_tables(known)
+    assert "later" not in closed
+    assert [closed.count(head) for head in ("| where | what |\n", "| where | what | code | test |\n")] == [2, 2]
     left = pages.open_tables(known)
     rows = ("chapter 2: 1 open", "| (2.11) | identity | later |", "| table 2 | table | t |")
     assert [left.count(words) for words in rows] == [1, 1, 1]

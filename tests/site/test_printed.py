@@ -37,13 +37,32 @@ LONG = {
 }
 BROKEN = "This heading is so long that it doesn't fit on a line, and where it is broken it has a blank that isn't printed"
 SQUARE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='920' height='920'%3E%3C/svg%3E"
+OWN_ROWS = "<tr><td><p>own</p></td><td><p>1</p></td></tr>" * 12
+OWN = f'<p>own-head</p><div class="pst-scrollable-table-container"><table>{OWN_ROWS}</table></div>'
 WIDE_THINGS = (
     f"<h2>{BROKEN}</h2>"
-    f'<div class="vbook-own"><div><table id="own">{_lines("<tr><td>own</td><td>K</td></tr>")}</table></div></div>'
+    f'<p>Numbers of our own.</p><div class="vbook-own">{OWN * 12}{OWN.replace("<table", "<table id=own")}</div>'
     f'<div class="vw"><img class="vw-static" src="{SQUARE}" alt="A square." width="460" height="460"></div>'
     '<div class="vbook-eq"><div class="vbook-eq-math"><mjx-container jax="CHTML" display="true">'
     '<span style="display: inline-block; width: 60em; height: 1em"></span></mjx-container></div></div>'
     f"<div><table><tr>{''.join(f'<td>column{k}</td>' for k in range(20))}</tr></table></div>"
+)
+CODE = "experiments.<wbr>chapter12.<wbr>protocol.<wbr>ascend", "the_<wbr>solution_<wbr>by_<wbr>quadrature"
+NAMES = "".join(f'<td><code class="literal"><span class="pre">{name}</span></code></td>' for name in CODE)
+COVERED = (
+    '<div class="vbook-coverage"><details class="vbook-details"><summary>Sections</summary><div class="vbook-details-body">'
+    '<table class="vbook-listing" id="covered"><tr><th>where</th><th>what</th><th>code</th><th>test</th></tr>'
+    f"<tr><td>section references</td><td>{'the bound is right, ' * 9}</td>{NAMES}</tr></table></div></details></div>"
+)
+SEVEN = "".join(f"cell-K-{line}\n" for line in range(1, 8))
+SHORT = "".join(
+    f'<blockquote style="margin-top: {k}mm"><p>quote-{k}-1<br>and<br>on<br>quote-{k}-4</p></blockquote>'
+    f'<div class="highlight-x"><div class="highlight"><pre>{SEVEN.replace("K", str(k))}</pre></div></div>'
+    for k in range(30)
+)
+EXERCISE = (
+    '<p id="ex-3.1"><strong>Exercise 3.1.</strong> Show it.</p><details class="vbook-details vbook-solution">'
+    '<summary>Solution</summary><div class="vbook-details-body"><p>It is shown.</p></div></details>'
 )
 
 
@@ -56,7 +75,7 @@ def site(sample_site, tmp_path_factory):
     long = "".join(f"<section id='long-{name}'><h2>Long {name}</h2>{html}</section>" for name, html in LONG.items())
     text = page.read_text(encoding="utf-8")
     assert "</article>" in text
-    page.write_text(text.replace("</article>", f"{WIDE_THINGS}{long}</article>"), encoding="utf-8")
+    page.write_text(text.replace("</article>", f"{WIDE_THINGS}{COVERED}{EXERCISE}{SHORT}{long}</article>"), encoding="utf-8")
     state = json.loads((copy / STATE).read_text(encoding="utf-8"))
     (copy / STATE).write_text(json.dumps(state | {"origin": ORIGIN}), encoding="utf-8")
     return copy
@@ -95,6 +114,31 @@ def test_nothing_in_the_one_page_runs_or_stays_folded(one):
     assert one.find_all(["script", "template"]) == [] and one.find_all("details", open=False) == []
     assert not one.select(".vbook-tip") and all(image.get("loading") is None for image in one.find_all("img"))
     assert all(image.get("alt") for image in one.find_all("img"))
+
+
+SCREEN = re.compile(r"\b(?:point at (?:a|an|its|it) |drag |press play|click|escape|scrolls)", re.IGNORECASE)
+
+
+def test_the_one_page_has_no_words_for_a_screen_and_no_code_that_draws(one):
+    assert SCREEN.findall(one.get_text(" ")) == [] and not one.select(".screen, kbd")
+    assert not {box.summary.get_text() for box in one.select(".cell > details")} & printed.UNPRINTED
+    assert one.select(".cell_input") and not one.select(".edition-solutions details")
+    assert [item for item in one.select("article li") if not item.get_text(strip=True)] == []
+
+
+def test_what_paper_has_no_use_for_goes_with_all_around_it():
+    parts = {
+        "<p>Look.<span class='screen'> <b>Point</b> at it.</span></p>": "<p>Look.</p>",
+        "<ul><li><p><span class='screen'>Drag.</span></p></li><li>On.</li></ul>": "<ul><li>On.</li></ul>",
+        "<ul><li><span class='screen'>Drag <i class='screen'>it</i>.</span></li></ul>": "",
+        "<div class='cell'><details><summary> Code</summary>draw()</details><img/></div>": "<div class='cell'><img/></div>",
+        "<div class='cell'><details><summary>Setup</summary>pip</details></div>": "",
+        "<div class='cell'>shown()</div>": "<div class='cell'>shown()</div>",
+        "<details><summary>Code</summary>a proof's</details>": "<details><summary>Code</summary>a proof's</details>",
+    }
+    article = BeautifulSoup(f"<article>{''.join(parts)}</article>", "html.parser").article
+    printed._leave_out(article)
+    assert str(article) == f"<article>{''.join(parts.values())}</article>".replace("'cell'", '"cell"')
 
 
 def test_the_numbers_of_the_one_page_say_where_they_come_from(one):
@@ -143,6 +187,30 @@ def test_the_page_numbers_in_the_contents_are_those_of_the_pages(made, texts):
         number = int(re.search(rf"{head} (\d+)\b", contents)[1])
         assert word in texts[number - 1] and number > 2, head
     assert len({re.search(rf"Long {name} (\d+)", contents)[1] for name in LONG}) == len(LONG)
+
+
+@pytest.mark.browser
+def test_an_exercise_and_its_solution_name_each_others_pages(texts):
+    contents = " ".join(text for text in texts if text.startswith("Variational Inference and Deep Learning Contents"))
+    pairs = [(k, text) for k, text in enumerate(texts, 1)]
+    ((asked, there),) = [(k, int(n)) for k, text in pairs for n in re.findall(r"Show it. Solution on page (\d+)", text)]
+    ((solved, back),) = [(k, int(n)) for k, text in pairs for n in re.findall(r"Exercise 3.1 page (\d+) It is", text)]
+    assert (there, back) == (solved, asked) and solved > asked
+    assert re.search(rf"Solutions to the exercises {solved}\b", contents)
+
+
+@pytest.mark.browser
+def test_a_box_is_not_broken_and_code_not_behind_its_first_lines(texts):
+    pages = {found: k for k, text in enumerate(texts) for found in re.findall(r"(?:quote|cell)-\d+-\d", text)}
+    assert len({pages[f"quote-{k}-1"] for k in range(30)}) > 2
+    assert [k for k in range(30) if pages[f"quote-{k}-1"] != pages[f"quote-{k}-4"]] == []
+    assert [k for k in range(30) if pages[f"cell-{k}-1"] != pages[f"cell-{k}-4"]] == []
+
+
+@pytest.mark.browser
+def test_long_columns_begin_right_below_their_head(texts):
+    (page,) = [text for text in texts if "Numbers of our own" in text]
+    assert "own-head own 1" in page
 
 
 @pytest.mark.browser
@@ -239,6 +307,17 @@ WIDE = """() => [...document.querySelectorAll(".edition *")].filter((node) => !n
   .map((node) => `${node.tagName} ${Math.round(node.getBoundingClientRect().right)}: ${node.textContent.slice(0, 60)}`)"""
 
 
+STARTS = """(nodes) => nodes.map((node) => {
+  const range = document.createRange(), starts = {};
+  range.selectNodeContents(node);
+  for (const { top, left } of range.getClientRects()) starts[Math.round(top)] = Math.min(left, starts[Math.round(top)] ?? left);
+  return Object.values(starts);
+})"""  # where each line of a code word starts
+HIGH = """() => [...document.querySelectorAll(".edition-mark")].filter((mark) => {
+  const { top, height } = mark.getBoundingClientRect(), size = parseFloat(getComputedStyle(mark).fontSize);
+  return top + (height - size) / 2 < mark.closest("p, td, li, dd").getBoundingClientRect().top - 1; }).length"""
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("name", ["site", pytest.param("built_site", marks=pytest.mark.slow)])
 def test_nothing_is_wider_than_the_paper(name, browser, request):
@@ -252,6 +331,9 @@ def test_nothing_is_wider_than_the_paper(name, browser, request):
             page.evaluate(FIT)
             assert page.evaluate(WIDE) == [] and page.complaints == []
             assert page.locator("[id$=own]").evaluate_all("(tables) => tables.map((table) => table.style.fontSize)") in ([""], [])
+            for starts in page.locator("[id$=covered] code").evaluate_all(STARTS):
+                assert len(starts) <= 2 and max(starts) - min(starts) < 1
+            assert page.locator(".edition-mark").count() and page.evaluate(HIGH) == 0  # else a page's edge cuts the mark
             flat = page.evaluate("""() => [...document.images].filter((image) =>
               Math.abs(image.width / image.height / (image.naturalWidth / image.naturalHeight) - 1) > 0.02).length""")
             assert flat == 0  # pictures keep their proportions

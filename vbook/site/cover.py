@@ -72,6 +72,7 @@ def _built(facts: dict, chapters: list[str]):
     if facts["committed"] and facts["profile"] != PROFILES[0]:  # committed outputs are those of the first profile
         told += f", but as committed: {html.escape(', '.join(facts['committed']))}"
     yield "Notebooks", told
+    yield "On paper", "code that draws a figure is left to the notebooks; solutions stand at the end of their chapter"
     if facts["commit"]:
         changed = " with local changes" * facts["changed"]
         yield "Commit", f"<code>{facts['commit'][:SHOWN]}</code>{changed}, {facts['day']}"

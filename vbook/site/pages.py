@@ -102,9 +102,16 @@ def entries_tables(known: Ledger) -> str:
     for kind in KINDS:
         rows = [entry for entry in known.entries if entry.kind == kind and entry.status == "closed"]
         if rows:
-            body = table(["where", "what", "code", "test"], [_entry(entry) for entry in rows])
+            body = _filled(["where", "what", "code", "test"], [_entry(entry) for entry in rows])
             parts.append(f"~~~~{{vbook-details}} {HEADINGS[kind]}: {len(rows)}\n:open: false\n\n{body}\n\n~~~~")
     return "\n\n".join(parts)
+
+
+def _filled(header: list[str], rows: list[list[str]]) -> str:
+    """A table of the columns that say something."""
+    columns = [column for column in zip(header, *rows, strict=True) if set(column[1:]) != {"–"}]
+    header, *rows = map(list, zip(*columns, strict=True))
+    return table(header, rows)
 
 
 def _entry(entry: Entry) -> list[str]:
@@ -145,7 +152,7 @@ class Coverage(DataPage):
         made = {"closed": f"{coverage_table(known)}\n\n{entries_tables(known)}", "open": open_tables(known)}
         if self.arguments[0] not in made:
             raise self.error(f"vbook-coverage takes closed or open, not {self.arguments[0]!r}")
-        return self.parse(made[self.arguments[0]])
+        return [nodes.container("", *self.parse(made[self.arguments[0]]), classes=["vbook-coverage"])]
 
 
 class Alive(DataPage):

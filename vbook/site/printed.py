@@ -8,13 +8,15 @@ from urllib.parse import unquote, urlsplit
 
 from vbook.site.cover import cover
 from vbook.site.endnotes import add_endnotes
+from vbook.site.solutions import FILLER, move_solutions
+from vbook.site.transform import TITLES
 
 POINTERS = ("aria-describedby", "aria-labelledby", "aria-controls", "for")
 DEAD = "script, template, noscript, .vbook-tip, .vbook-filter, a.headerlink"
 SHEET = Path(__file__).with_name("printed.css")
 TALLEST, STILL = 380, 300  # px: a figure has at most 100 mm, what stands in for a widget 80
 SCALE = 3 / 4  # px of paper for one of a screen, so that a figure's letters have 8 points
-FILLER = "000"  # stands for a page's number until it is known
+UNPRINTED = {TITLES["hide-input"], TITLES["setup"]}  # of folded cells: how a figure is drawn, how the package gets into Colab
 
 
 def single_page(site: Path, facts: dict[str, str]) -> str:
@@ -143,6 +145,7 @@ def _article(soup, name: str, names: list[str]):
         dead.decompose()
     for listing in article.select(".highlight-bibtex"):  # of a file that the reader of a printed page can't copy
         listing.find_parent("details").decompose()
+    _leave_out(article)
     for node in article.find_all(True):
         if "id" in node.attrs:
             node["id"] = _slug(name, node["id"])
@@ -159,8 +162,21 @@ def _article(soup, name: str, names: list[str]):
             else:  # a picture at its full size: in the file it would be an address on the machine that printed it
                 del node["href"]
     article["id"] = _slug(name)
+    move_solutions(soup, article, _slug(name))
     add_endnotes(soup, article, _slug(name))
     return article
+
+
+def _leave_out(article) -> None:
+    """Remove what paper has no use for: words for a screen (``class="screen"``), and code that draws what stands below it."""
+    found = article.select(".screen")
+    found += [box for box in article.select(".cell > details") if box.summary.get_text(strip=True) in UNPRINTED]
+    for node in found:
+        while node is not article and not node.decomposed:
+            node, empty = node.parent, node
+            empty.decompose()
+            if node.get_text(strip=True) or node.img:
+                break
 
 
 def _place_picture(image, name: str) -> None:
