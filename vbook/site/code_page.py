@@ -125,7 +125,7 @@ def code_tables(found: dict[str, Name]) -> dict[str, str]:
 
 
 def _row(one: Name, computed: dict[int, list[str]], address: str) -> list[str]:
-    doc = (inspect.getdoc(one.thing) or "").split("\n\n")[0].replace("\n", " ")
+    doc = (inspect.getdoc(one.thing) or "").split("\n\n")[0].replace("\n", " ").replace("->", "→")
     thing = inspect.unwrap(one.thing)  # not what a decorator made of it
     file, line = Path(inspect.getsourcefile(thing)), inspect.getsourcelines(thing)[1]
     source = f"{address}/{file.relative_to(PACKAGE.parent).as_posix()}#L{line}"
