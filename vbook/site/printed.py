@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from vbook.site.answers import FILLER, move_solutions
 from vbook.site.cover import cover
 from vbook.site.endnotes import add_endnotes
-from vbook.site.solutions import FILLER, move_solutions
 from vbook.site.transform import TITLES
 
 POINTERS = ("aria-describedby", "aria-labelledby", "aria-controls", "for")

@@ -2,7 +2,7 @@
 
 from bs4 import BeautifulSoup
 
-from vbook.site.solutions import FILLER, move_solutions
+from vbook.site.answers import FILLER, move_solutions
 
 CHECK = '<div class="cell tag_check">check K</div>'
 
