@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from docutils import nodes
 from docutils.utils import new_document
+from sphinx import addnodes
 from sphinx.errors import SphinxError
 
 from vbook.site import places
@@ -83,6 +84,8 @@ def test_a_link_to_a_place_that_is_not_there_stops_the_build():
 def test_code_titles_and_links_stay_as_they_are():
     inside = [nodes.literal("", "section 2.3"), nodes.reference("", "section 2.4", refuri="https://example.org")]
     assert linked(*inside)[1] == [("section 2.4", "https://example.org")]
+    waiting = addnodes.pending_xref("", nodes.inline("", "Chapter 12"), reftarget="12-aevb", refdomain="doc", reftype="myst")
+    assert linked(waiting)[0].astext() == "Chapter 12" and not list(linked(waiting)[0].findall(nodes.reference))
 
 
 def test_a_title_is_no_link():

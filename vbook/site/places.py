@@ -24,7 +24,7 @@ NAMED = re.compile(
     rf"((?>{NUMBER}(?:(?:, | and | or | to |–){NUMBER})*))(?! of (?:the (?:thesis|report|paper)|(?-i:[A-Z])))",
     re.IGNORECASE,
 )
-UNLINKED = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.raw)
+UNLINKED = (nodes.title, nodes.reference, addnodes.pending_xref, nodes.literal, nodes.literal_block, nodes.raw)
 GUIDES = {"book/teaching"}  # pages whose numbers are those of the chapters, too
 KINDS = {"section": "sec", "appendi": "sec", "exercise": "ex", "figure": "fig", "algorithm": "alg", "chapter": ""}
 FIGURE = re.compile(rf"Figure ({NUMBER})\.")
