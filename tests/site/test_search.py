@@ -366,6 +366,16 @@ def test_a_finger_closes_the_dialog(browser, sample_site, serve):
         context.close()
 
 
+def test_who_types_fast_reaches_the_result_of_the_last_letter(browser, sample_site, serve):
+    with visit(browser, f"{serve(sample_site)}/search.html?q=prior") as page:
+        page.locator(LINKS).first.wait_for()
+        page.locator("article input[type=search]").fill("free bits")
+        page.keyboard.press("ArrowDown")  # before the search has begun
+        page.wait_for_function("() => document.activeElement.textContent === 'Free bits'", polling=50)
+        page.wait_for_timeout(400)
+        assert page.evaluate("document.activeElement.textContent") == "Free bits"
+
+
 def test_without_a_choice_the_dialog_leads_to_the_search_page(browser, sample_site, serve):
     with visit(browser, f"{serve(sample_site)}/chapters/03-next.html") as page:
         page.locator(".search-button-field").first.click()

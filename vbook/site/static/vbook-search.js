@@ -151,7 +151,7 @@ const vbookSearch = (() => {
     const more = element("button", "More results", { type: "button", class: "vbook-hits-more", hidden: "" });
     const examples = element("p", ["For example: ", ...EXAMPLES.map((words) => element("button", words, { type: "button" }))], { class: "vbook-hits-examples" });
     box.replaceChildren(status, examples, list, more);
-    let timer = 0, asked = null, hits = [];
+    let timer = 0, asked = null, running = null, hits = [];
 
     async function search() {
       const wanted = input.value.trim();
@@ -182,20 +182,25 @@ const vbookSearch = (() => {
       if (!target.matches("button")) return;
       input.value = target.textContent;
       input.focus();
-      search();
+      settle();
     });
-    input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(search, 120); });
+    // At once where somebody already turns to the results: they must not be replaced under the reader's hands
+    function settle() {
+      clearTimeout(timer);
+      if (input.value.trim() !== asked) running = search();
+      return running;
+    }
+    input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(settle, 120); });
     // The arrow keys go from the field through the results.
     const around = input.closest("dialog, article") ?? document;
-    around.addEventListener("keydown", (event) => {
+    around.addEventListener("keydown", async (event) => {
       if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
-      const stops = [input, ...list.querySelectorAll("li > a")], at = stops.indexOf(document.activeElement);
-      const next = at < 0 ? null : stops[at + (event.key === "ArrowDown" ? 1 : -1)];
-      if (!next) return;
       event.preventDefault();
-      next.focus();
+      await settle();
+      const stops = [input, ...list.querySelectorAll("li > a")], at = stops.indexOf(document.activeElement);
+      if (at >= 0) stops[at + (event.key === "ArrowDown" ? 1 : -1)]?.focus();
     });
-    search();
+    settle();
   }
 
   return { connect, ready };
