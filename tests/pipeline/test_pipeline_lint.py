@@ -51,6 +51,7 @@ BROKEN = {
     "is no id": changed(4, id="a b"),
     "'%pip install x' is not Python": changed(5, source="%pip install x"),
     "'!ls' is not Python": changed(2, source="import os\n!ls"),
+    "cell 6 draws with Matplotlib's own commands": changed(5, source="axes[0].plot(x)", metadata={}),
     "has not been run": changed(5, execution_count=None),
     "a MyST fence": changed(0, source="```{note}\nx\n```"),
     "a MyST colon fence": changed(0, source=":::note\nx\n:::"),

@@ -11,6 +11,11 @@ LOW = str.maketrans("0123456789+−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆
 HIGH = str.maketrans("0123456789+−=()inT′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁱⁿᵀ′")
 APART = frozenset("=≠<>≤≥≈∼∝→↦⇒⇔∈∣∥+−")
 
+TOP, END = "\ue002", "\ue003"  # around a fraction, until it is known what stands beside it
+FRACTION = re.compile(f"{TOP}([^{TOP}{END}]*){END}")
+CALL = re.compile(r"\w+|\w*\([^()]*\)")  # what needs no brackets above or below the line of a fraction
+BRACES = "⏟⏞"
+
 
 def plain(formula: str) -> str:
     """A typeset formula as a line of text, from its MathML.
@@ -21,7 +26,17 @@ def plain(formula: str) -> str:
     """
     found = ASSISTIVE.search(formula)
     line = _line(ElementTree.fromstring(found[1])).translate(SILENT) if found else ""
-    return re.sub(r" +(?=[),])|(?<=\() +|(?<=[\w)\]′]) +(?=\()", "", " ".join(line.split()))
+    while fraction := FRACTION.search(line):
+        line = _placed(fraction, line)
+    return re.sub(r" +(?=[),\]])|(?<=\() +|(?<=[\w)\]′]) +(?=\()", "", " ".join(line.split()))
+
+
+def _placed(fraction: re.Match, line: str) -> str:
+    """The line with the fraction in brackets where it would read as another: log p/q as (log p)/q, 1/2(a + b) as 1/(2(a + b))."""
+    before, after = line[: fraction.start()], line[fraction.end() :]
+    last, following = before.rstrip()[-1:], after.lstrip()[:1]
+    alone = not (last.isalnum() or last in (")", "]", "′")) and following not in ("(", "[")
+    return f"{before}{fraction[1] if alone else f'({fraction[1]})'}{after}"
 
 
 def _set(text: str, signs: dict[int, int], before: str = "") -> str:
@@ -36,7 +51,14 @@ def _line(node: ElementTree.Element) -> str:
     name, parts = node.tag.rpartition("}")[2], [_line(part) for part in node]
     if name == "mfrac":
         top, below = (part.strip() for part in parts)
-        return "/".join(part if part.isalnum() else f"({part})" for part in (top, below)) + " "
+        return TOP + "/".join(part if CALL.fullmatch(part) else f"({part})" for part in (top, below)) + f"{END} "
+    if name in ("munder", "mover") and parts[1].strip() in BRACES:
+        return parts[0]
+    if name in ("munder", "mover") and any(part.text and part.text.strip() in BRACES for part in node[0].iter()):
+        return f"{parts[0].strip()} [{parts[1].strip()}] "
+    if name in ("msub", "msup") and parts[0].endswith(" "):  # log₂ x
+        small = _set(parts[1], LOW) if name == "msub" else _set(parts[1], HIGH, "^")
+        return f"{parts[0].strip()}{small} "
     if name == "msub":
         return parts[0] + _set(parts[1], LOW, "_" * bool(re.match(r"[A-Za-z]", parts[1].strip())))
     if name == "msup":

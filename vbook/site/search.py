@@ -119,7 +119,7 @@ def _numbered(node: nodes.Element, text: str):
 def _term(item: nodes.definition_list_item) -> dict:
     """A term, whose other names are its initials, what its definition has in italics, and an abbreviation at its beginning."""
     title, definition = _words(item[0]), item[-1]
-    words = re.split(r"[ –-]", title)
+    words = re.split(r"[ –-]+", title)
     initials = "".join(word if word.isupper() else word[0].upper() for word in words) if len(words) > 1 else ""
     names = [node.astext() for node in definition.findall(nodes.emphasis)] + re.findall(r"\b[A-Z]{2,}\b", _words(definition)[:12])
     return place("term", item[0]["ids"][0], title, _words(definition)) | {"names": " ".join([initials, *names])}

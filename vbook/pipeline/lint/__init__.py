@@ -27,6 +27,7 @@ def lint_notebook(nb: dict) -> list[str]:
         cells.ids,
         cells.magics,
         cells.not_run,
+        cells.drawing,
         prose.myst,
         prose.mathematics,
         outputs.errors,

@@ -11,6 +11,7 @@ from vbook.pipeline.notebook import code_cells, tags
 
 MEDIAN, LONGEST, SETUP = 8, 30, 5
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_DRAWS = re.compile(r"\b(?:ax\w*|axes|panel)(?:\[[^\]]*\])?\.(?:plot|set|fill|imshow|scatter|minorticks|annotate|text|bar|hist)")
 _PIP = re.compile(r"\s*%pip install ")
 
 
@@ -70,6 +71,12 @@ def magics(nb: dict) -> list[str]:
         if [line for line in lines if not (cell is setup and _PIP.match(line))]:
             found.append(f"cell {number}: {lines[0].strip()!r} is not Python (only the setup cell may %pip install)")
     return found
+
+
+def drawing(nb: dict) -> list[str]:
+    """How a figure is drawn is folded on the page, and left out of the printed book."""
+    open_ = [number for number, cell in numbered(nb) if _DRAWS.search(cell["source"]) and "hide-input" not in tags(cell)]
+    return [f"cell {number} draws with Matplotlib's own commands; tag it hide-input" for number in open_]
 
 
 def not_run(nb: dict) -> list[str]:

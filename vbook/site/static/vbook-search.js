@@ -6,7 +6,7 @@ const vbookSearch = (() => {
   const NUMBER = /^\p{N}+[a-z]?(?:\.[\p{L}\p{N}]+)*$/u; // of an equation or a section: found as it is or not at all
   // 2,000; A2; 2.10 and 2.D.1; a Greek letter; a word
   const WORD = /\p{N}{1,3}(?:,\p{N}{3})+(?!\p{N})|(?<![\p{L}\p{N}])\p{L}\p{Nd}+(?![\p{L}\p{N}.])|\p{N}+\p{L}?(?:\.[\p{L}\p{N}]+)*|\p{Script=Greek}|(?:(?!\p{Script=Greek})[\p{L}\p{M}])+/gu;
-  const SHORT = new Map(Object.entries({ eq: "equation", eqs: "equation", eqn: "equation", sec: "section", appendix: "section", fig: "figure", alg: "algorithm", ex: "exercise", ch: "chapter" }));
+  const SHORT = new Map(Object.entries({ eq: "equation", eqs: "equation", eqn: "equation", sec: "section", appendix: "section", appendices: "section", app: "section", fig: "figure", figs: "figure", alg: "algorithm", ex: "exercise", ch: "chapter" }));
   const EMPTY = new Set("a an and are as at be by do does et al for from how i in into is it its no not of on or that the their this to was with what".split(" "));
   const WEIGHT = { symbol: 1.2, term: 1.8, section: 1, fold: 0.8, function: 0.7, figure: 0.7, algorithm: 0.8, exercise: 0.8, equation: 0.6, work: 0.6 };
   const NAMES = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma tau upsilon phi chi psi omega".split(" ");
@@ -15,19 +15,22 @@ const vbookSearch = (() => {
   const SHOWN = 20, AROUND = 90, LONGEST = 200; // results at a time; characters to either side of what was found, and to ask with
   const root = document.documentElement.dataset.content_root ?? "./";
 
-  const tokens = (text) => text.match(WORD) ?? [];
+  const tokens = (text) => text.replace(/(?<=\p{L})['’]s(?!\p{L})/gu, "").match(WORD) ?? [];
+  // In texts a word with a hyphen is found without it, too
+  const joined = (text) => (text.match(/\p{L}+(?:[-–]\p{L}+)+/gu) ?? []).map((word) => word.replace(/[-–]/g, ""));
+  const indexed = (text, field) => (field === "text" ? [...tokens(text), ...joined(text)] : tokens(text));
   // Without case and accents, a Greek letter by its name
   const bare = (word) => {
-    const plain = word.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+    const plain = word.normalize("NFKD").replace(/\p{M}|(?<=\p{N}),(?=\p{N})/gu, "").toLowerCase();
     return LETTERS.get(plain) ?? plain;
   };
   // One form for a word's forms: endings as in America, and then its stem
   const term = (word) => {
     const plain = bare(word);
     if (EMPTY.has(plain)) return null;
-    if (plain.length < 4 || /\p{N}/u.test(plain)) return SHORT.get(plain) ?? plain;
+    if (plain.length < 4 || /\p{N}/u.test(plain)) return SHORT.has(plain) ? stem(SHORT.get(plain)) : plain;
     const one = plain.replace(/is(e[drs]?|ing|ations?)$/, "iz$1").replace(/yse(?=[drs]?$)/, "yze").replace(/ysing$/, "yzing").replace(/our(?=s?$)/, "or").replace(/ll(?=ing$|e[drs]*$)/, "l");
-    return SHORT.get(one) ?? stem(one);
+    return stem(SHORT.get(one) ?? one);
   };
   // A place has a word as its stem and as it is, which a reader's half of it may begin
   const forms = (word) => {
@@ -39,9 +42,10 @@ const vbookSearch = (() => {
   const index = new MiniSearch({
     fields: ["label", "title", "names", "authors", "kind", "text", "formula", "code"],
     idField: "id",
-    tokenize: tokens,
+    tokenize: indexed,
     processTerm: forms,
     searchOptions: {
+      tokenize: tokens,
       processTerm: term,
       boost: { label: 8, title: 4, names: 6, authors: 2, kind: 0.2, formula: 0.5, code: 0.3 },
       combineWith: "AND",
@@ -53,6 +57,7 @@ const vbookSearch = (() => {
   // In small parts, so that the page answers meanwhile
   const ready = index.addAllAsync(places.map((one, id) => ({ ...one, id })), { chunkSize: 8 });
 
+  const KINDS = new Map(Object.keys(WEIGHT).map((kind) => [term(kind), kind]));
   const fuzzy = (word) => (word.length > 3 && !NUMBER.test(word) ? 1 + (word.length > 7) : false); // letters that may be wrong
 
   // All words as they are, else with letters wrong, else some of them; and what to say of it
@@ -73,7 +78,7 @@ const vbookSearch = (() => {
 
   // Who asks for figure 2.1 means the figure, not section 2.1
   function preference(wanted) {
-    const words = tokens(wanted).map(term), kind = words.some((word) => NUMBER.test(word)) && words.find((word) => Object.hasOwn(WEIGHT, word));
+    const words = tokens(wanted).map(term), kind = words.some((word) => NUMBER.test(word)) && words.map((word) => KINDS.get(word)).find(Boolean);
     return (id) => WEIGHT[places[id].kind] * (places[id].kind === kind ? 4 : 1);
   }
 
@@ -119,7 +124,7 @@ const vbookSearch = (() => {
     const said = excerpt(one.text ?? "", found);
     if (count(line) > Math.max(count(one.title), count(one.text ?? ""))) item.append(element("p", element("code", line.trim())));
     else if (said || one.text) item.append(element("p", said ?? [one.text.slice(0, 2 * AROUND), one.text.length > 2 * AROUND ? " …" : ""]));
-    if (one.kind === "equation") item.append(element("span", one.formula, { class: "visually-hidden" }), equation(`${file}#${one.at}`));
+    if (one.kind === "equation") item.append(element("span", one.formula, { class: "visually-hidden" }), equation(`${file}#${one.at}`, one.formula));
     return item;
   }
 
@@ -136,10 +141,10 @@ const vbookSearch = (() => {
 
   // Typeset equations are many bytes: fetched when the first is shown
   let typeset = null;
-  function equation(address) {
-    const box = element("div", [], { class: "vbook-hit-equation", "aria-hidden": "true" });
+  function equation(address, formula) {
+    const box = element("div", formula, { class: "vbook-hit-equation", "aria-hidden": "true" });
     typeset ??= fetchScript("vbook-equations.js");
-    typeset.then(() => { box.innerHTML = globalThis.vbookEquations[address] ?? ""; }, () => { typeset = null; }); // the next one tries again
+    typeset.then(() => { box.innerHTML = globalThis.vbookEquations[address]; }, () => { typeset = null; }); // the next one tries again
     return box;
   }
 
@@ -194,11 +199,11 @@ const vbookSearch = (() => {
     // The arrow keys go from the field through the results.
     const around = input.closest("dialog, article") ?? document;
     around.addEventListener("keydown", async (event) => {
-      if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+      const stops = () => [input, ...list.querySelectorAll("li > a")], at = stops().indexOf(document.activeElement);
+      if (!["ArrowDown", "ArrowUp"].includes(event.key) || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey || at < 0) return;
       event.preventDefault();
       await settle();
-      const stops = [input, ...list.querySelectorAll("li > a")], at = stops.indexOf(document.activeElement);
-      if (at >= 0) stops[at + (event.key === "ArrowDown" ? 1 : -1)]?.focus();
+      stops()[at + (event.key === "ArrowDown" ? 1 : -1)]?.focus();
     });
     settle();
   }
