@@ -283,7 +283,7 @@ def test_arrows_with_a_modifier_or_on_a_button_are_the_browsers(book):
     book.ask("bound")
     for place, keys in (("article input[type=search]", "Shift+ArrowDown"), (".vbook-hits-more", "ArrowDown")):
         book.locator(place).focus()
-        book.evaluate("addEventListener('keydown', (event) => { window.kept = event.defaultPrevented; }, { once: true })")
+        book.evaluate("addEventListener('keydown', (event) => { window.kept = event.defaultPrevented; })")
         book.keyboard.press(keys)
         book.wait_for_timeout(200)
         assert book.evaluate("window.kept") is False
