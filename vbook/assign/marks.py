@@ -13,7 +13,7 @@ OPEN = "__"  # where a mark goes
 ANSWER, COMMENT, GUIDE = "**Answer**", "**Comment for the student**", "**Guide**"
 EARLIER = "(Another text was marked here before, with {}.)"
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")  # all but the tab
-_EARLIER = re.compile(re.escape(EARLIER).replace(r"\{\}", r"(\d+(?:\.\d+)?)"))
+_EARLIER = re.compile(re.escape(EARLIER.partition("{}")[0].lstrip("(")) + r"(\d+(?:\.\d+)?)")  # whatever is made of its end
 _HEAD = re.compile(r"^## (\S+): (.*?) of (\d+)\s*$", re.MULTILINE)
 
 

@@ -35,7 +35,7 @@ def _placed(fraction: re.Match, line: str) -> str:
     """The line with the fraction in brackets where it would read as another: log p/q as (log p)/q, 1/2(a + b) as 1/(2(a + b))."""
     before, after = line[: fraction.start()], line[fraction.end() :]
     last, following = before.rstrip()[-1:], after.lstrip()[:1]
-    alone = not (last.isalnum() or last in (")", "]", "′")) and following not in ("(", "[")
+    alone = not (last.isalnum() or last in (")", "]", "′")) and not (following.isalpha() or following in ("(", "[", TOP))
     return f"{before}{fraction[1] if alone else f'({fraction[1]})'}{after}"
 
 
