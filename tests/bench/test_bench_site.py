@@ -83,6 +83,13 @@ def test_a_plane_that_never_shows_is_told_in_words(browser, built_home, monkeypa
         bench.bench_site(1, built_home, browser=browser)
 
 
+@pytest.mark.browser
+def test_a_page_that_never_loads_is_told_in_words(browser, built_home, monkeypatch):
+    monkeypatch.setattr(site, "LOADING", 1)
+    with pytest.raises(VbookError, match=r"index\.html: hasn't loaded in 0\.001 s"):
+        bench.bench_site(1, built_home, browser=browser)
+
+
 def test_without_a_site_it_says_what_to_do(tmp_path):
     with pytest.raises(VbookError, match="build the site first"):
         bench.bench_site(1, tmp_path)

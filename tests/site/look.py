@@ -53,7 +53,10 @@ def walk_through(page):
     """Scroll from top to end, as a reader does: what is far from the screen isn't laid out before."""
     page.evaluate(
         """async () => {
-          const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 20)));
+          const frame = () => new Promise((done) => {
+            requestAnimationFrame(() => setTimeout(done, 20));
+            setTimeout(done, 2000); // a browser on a busy machine may lose a frame, and never tells
+          });
           for (let y = 0; y < document.documentElement.scrollHeight; y += 0.9 * innerHeight) { scrollTo(0, y); await frame(); }
         }"""
     )

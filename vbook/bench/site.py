@@ -16,6 +16,7 @@ SLOWER = 4  # times: a phone of some years
 LIMITS = {"text_s": 1.0, "widget_s": 2.0, "task_s": 0.2, "shift": 0.05}
 PLANE = "latent-manifold"
 PATIENCE = 120_000  # ms: a slow machine, four times slowed
+LOADING = 120_000  # ms, for a page itself
 
 
 def bench_site(
@@ -70,7 +71,10 @@ def _seen(context, address: str, has_plane: bool) -> dict[str, float | None]:
     devtools.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
     page.add_init_script((Path(__file__).with_name("site.js")).read_text(encoding="utf-8"))
     with traced(page) as events:
-        page.goto(f"{address}#{PLANE}?view=points" if has_plane else address)
+        try:
+            page.goto(f"{address}#{PLANE}?view=points" if has_plane else address, timeout=LOADING)
+        except TimeoutError as error:
+            raise VbookError(f"{name}: hasn't loaded in {LOADING / 1000:g} s") from error
         if has_plane:
             try:
                 page.wait_for_function("(id) => vbookLoad.widget || document.querySelector(`#${id} .vw-error`)", arg=PLANE)
