@@ -138,6 +138,20 @@ def test_a_text_that_is_gone_is_open_and_no_silent_0(folder):
     assert report.reopened(handin.master(), changed, write(folder, changed)["ada"]) == []
 
 
+def test_what_was_never_marked_stays_open_where_nothing_can_be_read(folder):
+    unread = Graded("ada", [], ["can't be read"])
+    assert {mark.points for mark in write(folder, unread)["ada"].values()} == {None} and row(folder)[BY_HAND] == ""
+
+
+def test_a_comment_outlives_the_text_it_was_written_for(folder):
+    sheet = folder / "by-hand" / "ada" / "A1.md"
+    head, name, rest = sheet.read_text().partition("\n## question-bound")
+    sheet.write_text(head + name + rest.replace("for the student**\n", "for the student**\n\nWhy (b)?\n", 1))
+    changed = result(ANSWER)
+    changed.answers["question-bound"] = "Another answer."
+    assert write(folder, changed)["ada"]["question-bound"].comment == "Why (b)?" and "\n\nWhy (b)?\n" in sheet.read_text()
+
+
 def test_a_text_with_0_that_is_gone_stays_at_0(folder):
     mark_all(folder)
     sheet = folder / "by-hand" / "ada" / "A1.md"

@@ -74,6 +74,22 @@ BROKEN = {
 }
 
 
+@pytest.mark.parametrize(
+    "line", ["plt.show()", "axes.flat[0].legend()", "axes[0][1].axhline(0)", "fig.supxlabel('x')", "ax.step(t, y)"]
+)
+def test_code_that_draws_is_folded(line):
+    (found,) = lint.lint_notebook(changed(5, source=line, metadata={}))
+    assert "cell 6 draws with Matplotlib's own commands" in found
+    assert lint.lint_notebook(changed(5, source=line, metadata={"tags": ["hide-input"]})) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["x.max(axis=0)", "book.figure(ax, 'A')", "relax.step(x)", "ax, panel = pair()", "widgets.show()"]
+)
+def test_code_that_only_names_a_panel_is_not_folded(line):
+    assert lint.lint_notebook(changed(5, source=line, metadata={})) == []
+
+
 def test_a_widgets_picture_needs_no_caption():
     assert lint.lint_notebook(changed(5, outputs=picture(role="widget", caption=""))) == []
 

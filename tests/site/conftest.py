@@ -1,5 +1,6 @@
 """The sites that are looked at, and a server to look over."""
 
+import functools
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -73,8 +74,8 @@ def shown(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def serve():
-    """A function that serves a folder over http on this machine and returns its address."""
+    """A function that serves a folder over http on this machine and returns its address, the same each time."""
     from vbook.bench.browsers import served
 
     with ExitStack() as servers:
-        yield lambda folder: servers.enter_context(served(folder))
+        yield functools.cache(lambda folder: servers.enter_context(served(folder)))

@@ -65,9 +65,15 @@ def test_no_copy_button_lies_on_a_phones_code_nor_on_any_output(phone, browser, 
         assert cell.locator(".cell_output .copybtn").count() == 0
 
 
-LAST = """(line) => [...document.querySelectorAll(".bd-article section > :is(h2, h3)")]
-  .filter((one) => one.getBoundingClientRect().top <= line).at(-1)?.closest("section").id ?? null"""
-MARKED = "() => [...document.querySelectorAll('.bd-sidebar-secondary a.active')].map((one) => one.hash.slice(1))"
+# The entry of the last head above the line where one reads (at the page's end: its lower edge) is marked, and has come to rest.
+RIGHT = """
+  const line = innerHeight + scrollY >= document.documentElement.scrollHeight - 2 ? innerHeight : 110;
+  const heads = [...document.querySelectorAll(".bd-article section > :is(h2, h3)")];
+  const read = heads.filter((one) => one.getBoundingClientRect().top <= line).at(-1)?.closest("section").id;
+  const still = window.before === scrollY;
+  window.before = scrollY;
+  return still && read && [...document.querySelectorAll(".bd-sidebar-secondary a.active")].at(-1)?.hash.slice(1) === read;
+"""
 
 
 @pytest.mark.parametrize("name", ["chapters/02-variational-autoencoders", "book/notation"])
@@ -78,9 +84,15 @@ def test_the_list_of_contents_marks_what_is_read(browser, built_site, serve, nam
             for _ in range(times):
                 page.keyboard.press(key)
                 page.wait_for_timeout(60)
-            page.wait_for_timeout(600)
-            line = page.evaluate("innerHeight + scrollY >= document.documentElement.scrollHeight - 2 ? innerHeight : 110")
-            assert page.evaluate(MARKED)[-1:] == [page.evaluate(LAST, line)]
+            page.wait_for_function(f"() => {{ {RIGHT} }}", polling=50)
+
+
+ARRIVED = """(place) => {
+  const node = document.getElementById(place), { top } = (node.querySelector("h2, h3, h4") ?? node).getBoundingClientRect();
+  const still = window.before === top;
+  window.before = top;
+  return still && 48 <= top && top <= 160;
+}"""
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -89,18 +101,13 @@ def test_a_link_arrives_at_its_section(browser, built_site, serve, width):
     address = f"{serve(built_site)}/chapters/02-variational-autoencoders.html"
     with visit(browser, address, width) as page:
         places = page.eval_on_selector_all(".bd-article section section", "(all) => all.map((one) => one.id)")
-        missed = {}
         for place in places[3:-1:6]:  # to the last one a page can't scroll
             page.evaluate("(place) => { location.hash = place; }", place)
-            page.wait_for_timeout(900)
-            top = page.evaluate("(place) => document.getElementById(place).firstElementChild.getBoundingClientRect().top", place)
-            if not 48 <= top <= 160:
-                missed[place] = top
-    assert len(places) > 50 and not missed, missed
+            page.wait_for_function(ARRIVED, arg=place, polling=200, timeout=5_000)
+    assert len(places) > 50
     for place in ("sec-2.5.4", "sec-2.D.2.2"):
         with visit(browser, f"{address}#{place}", width) as page:
-            page.wait_for_timeout(1500)
-            assert 48 <= page.evaluate("(place) => document.getElementById(place).getBoundingClientRect().top", place) <= 160
+            page.wait_for_function(ARRIVED, arg=place, polling=500)
 
 
 def test_the_list_of_contents_follows_the_reader(browser, built_site, serve):

@@ -86,11 +86,8 @@ def _link(app, docname: str, node: addnodes.pending_xref) -> tuple[str, str]:
 
 
 def _reference(app, docname: str, page: str, target: str, *inside: nodes.Node) -> nodes.reference:
-    uri = (
-        {"refid": target}
-        if page == docname
-        else {"refuri": app.builder.get_relative_uri(docname, page) + (f"#{target}" if target else "")}
-    )
+    address = app.builder.get_relative_uri(docname, page) + (f"#{target}" if target else "")
+    uri = {"refid": target} if page == docname else {"refuri": address}
     return nodes.reference("", "", *inside, internal=True, **uri)
 
 

@@ -56,17 +56,11 @@ def _line(node: ElementTree.Element) -> str:
         return parts[0]
     if name in ("munder", "mover") and any(part.text and part.text.strip() in BRACES for part in node[0].iter()):
         return f"{parts[0].strip()} [{parts[1].strip()}] "
-    if name in ("msub", "msup") and parts[0].endswith(" "):  # log₂ x
-        small = _set(parts[1], LOW) if name == "msub" else _set(parts[1], HIGH, "^")
-        return f"{parts[0].strip()}{small} "
-    if name == "msub":
-        return parts[0] + _set(parts[1], LOW, "_" * bool(re.match(r"[A-Za-z]", parts[1].strip())))
-    if name == "msup":
-        return parts[0] + _set(parts[1], HIGH, "^")
-    if name == "munder":
-        return f"{parts[0].strip()}{_set(parts[1], LOW, '_')} "
-    if name in ("msubsup", "munderover"):
-        return parts[0].strip() + _set(parts[1], LOW) + _set(parts[2], HIGH, "^") + " " * (name == "munderover")
+    if name in ("msub", "msup", "msubsup", "munder", "munderover"):
+        low, high = parts[1] * (name != "msup"), parts[-1] * (name not in ("msub", "munder"))
+        below = _set(low, LOW, "_" * ("under" in name or bool(re.match(r"[A-Za-z]", low.strip())))) if low else ""
+        above = _set(high, HIGH, "^") if high else ""
+        return parts[0].rstrip() + below + above + " " * ("under" in name or parts[0].endswith(" "))  # log₂ x
     if name == "mover":
         return parts[0]
     if name == "msqrt":

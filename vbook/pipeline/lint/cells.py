@@ -11,7 +11,7 @@ from vbook.pipeline.notebook import code_cells, tags
 
 MEDIAN, LONGEST, SETUP = 8, 30, 5
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_DRAWS = re.compile(r"\b(?:ax\w*|axes|panel)(?:\[[^\]]*\])?\.(?:plot|set|fill|imshow|scatter|minorticks|annotate|text|bar|hist)")
+_DRAWS = re.compile(r"\b(?:(?:ax|axes|panels?)(?:\[[^\]]*\]|\.flat\b)*|plt|fig)\.[a-z]\w*\(")
 _PIP = re.compile(r"\s*%pip install ")
 
 
