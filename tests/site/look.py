@@ -111,7 +111,7 @@ def darken(page):
 
 
 def hard_to_see(page) -> list[str]:
-    """The same of colours alone: text of one colour and size on the same grounds reads alike, so axe looks at one of each look."""
+    """The same of colours alone: text of one colour and size on the same grounds reads alike, and axe looks at one of each."""
     return _found(page, f"{{ include: ({EACH_LOOK})() }}", {"runOnly": OF_COLOURS})
 
 

@@ -1,4 +1,4 @@
-"""Every page of the real site, opened on a wide screen, on a phone in the dark and from disk: little to wait for, nothing wrong."""
+"""Every page of the real site, opened on a wide screen, on a phone in the dark and from disk: nothing slow or wrong."""
 
 import re
 
